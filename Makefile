@@ -1,0 +1,51 @@
+# Each target is one line that a person could type; the virtual environment makes itself.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+PYTHON ?= python3
+
+.PHONY: help setup demo test lint types format smoke screenshots stimuli-demo clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.all  ## create .venv with everything (study, analysis, colorizer, test tools)
+
+$(VENV)/.base: requirements.txt pyproject.toml
+	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis
+	@touch $@
+
+$(VENV)/.colorizer: $(VENV)/.base
+	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer
+	@touch $@
+
+$(VENV)/.all: requirements.txt pyproject.toml
+	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer,postgresql,dev
+	@touch $(VENV)/.base $(VENV)/.colorizer $@
+
+ifdef PHOTOS
+demo: $(VENV)/.colorizer
+	@$(BIN)/python -m flask --app study demo --port $(PORT) --photos "$(PHOTOS)"
+else
+demo: $(VENV)/.base  ## take the test on your own machine; PHOTOS=DIR uses your own photographs
+	@$(BIN)/python -m flask --app study demo --port $(PORT)
+endif
+
+test: $(VENV)/.all  ## lint, types, import rules and every test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.all  ## ruff and the import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.all  ## mypy, strict
+	@$(BIN)/mypy
+
+format: $(VENV)/.all  ## let ruff format the tree
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean:  ## remove the demo's data (asks nothing: it is only a demo)
+	@rm -rf .demo out
