@@ -1,0 +1,151 @@
+/**
+ * Paints what `view(state)` says.  `show` and `draw` are called inside requestAnimationFrame and nowhere else.
+ *
+ * A picture is drawn to its canvas ahead of time, under a cover in the colour of the field; to show it, the cover is
+ * lifted.  The cover is .999 opaque: its last 0.1 % moves no channel by as much as half a level, so nothing is to be
+ * seen, but the compositor may not skip the canvas beneath, and the first showing is as prompt as any later one.
+ */
+
+import { layout } from "./layout.js";
+
+/** @typedef {ReturnType<typeof import("./trial.js").view>} View */
+
+const COVERED = "0.999";
+const LIFTED = "0";
+const SIDES = /** @type {const} */ (["left", "right"]);
+
+export class Screen {
+  /**
+   * @param {HTMLElement} stage
+   * @param {{words: Record<string, string>, device: any, width_px: number, height_px: number, size_unit: string}} settings
+   */
+  constructor(stage, settings) {
+    const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (stage.querySelector(`[data-part="${name}"]`));
+    this.stage = stage;
+    this.settings = settings;
+    this.size = { width_px: settings.width_px, height_px: settings.height_px, size_unit: settings.size_unit };
+    this.place = { left: part("left"), right: part("right") };
+    this.canvas = {
+      left: /** @type {HTMLCanvasElement} */ (this.place.left.querySelector("canvas")),
+      right: /** @type {HTMLCanvasElement} */ (this.place.right.querySelector("canvas")),
+    };
+    this.cover = {
+      left: /** @type {HTMLElement} */ (this.place.left.querySelector(".cover")),
+      right: /** @type {HTMLElement} */ (this.place.right.querySelector(".cover")),
+    };
+    this.button = {
+      left: /** @type {HTMLButtonElement} */ (part("answer-left")),
+      right: /** @type {HTMLButtonElement} */ (part("answer-right")),
+    };
+    this.cross = part("cross");
+    this.line = part("line");
+    this.notice = part("notice");
+    this.practice = part("practice");
+    this.progress = /** @type {HTMLProgressElement} */ (part("progress"));
+    this.gate = part("gate");
+    this.gate_title = part("gate-title");
+    this.gate_text = part("gate-text");
+    this.gate_button = /** @type {HTMLButtonElement} */ (part("gate-button"));
+    /** @type {View|null} */
+    this.shown = null;
+    /** @type {Map<string, {title: string, text: string, button: string}>} */
+    this.texts = new Map();
+    const template = /** @type {HTMLTemplateElement} */ (stage.querySelector("template"));
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (template.content.querySelectorAll("[data-text]"))) {
+      const { text = "", title = "", button = "" } = element.dataset;
+      this.texts.set(text, { title, button, text: (element.textContent ?? "").trim() });
+    }
+    this.arrange();
+  }
+
+  /** Measures the window and puts everything in its place; says whether the pictures fit and kept their size. */
+  arrange() {
+    const window_size = { width: this.stage.clientWidth, height: this.stage.clientHeight, ratio: devicePixelRatio };
+    const places = layout(window_size, this.size, this.settings.device ?? null);
+    const same_size = places.left.width === this.places?.left.width && places.left.height === this.places?.left.height;
+    this.places = places;
+    for (const side of SIDES) {
+      const { x, y, width, height } = places[side];
+      Object.assign(this.place[side].style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+      Object.assign(this.button[side].style, { left: `${x}px`, top: `${y + height}px`, width: `${width}px` });
+    }
+    Object.assign(this.cross.style, { left: `${places.cross.x}px`, top: `${places.cross.y}px` });
+    this.line.style.height = `${places.above}px`;
+    return { fits: places.fits, same_size };
+  }
+
+  /**
+   * Draws both pictures of a trial under their covers.
+   * @param {import("./trial.js").Trial} trial
+   * @param {ImageBitmap[]} bitmaps  in the order of `trial.pictures`
+   */
+  draw(trial, bitmaps) {
+    this.size = { width_px: trial.width_px, height_px: trial.height_px, size_unit: trial.size_unit };
+    const arranged = this.arrange();
+    trial.pictures.forEach(({ side }, i) => {
+      const canvas = this.canvas[side];
+      const bitmap = bitmaps[i];
+      if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
+      if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
+      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false, colorSpace: "srgb" }));
+      context.imageSmoothingEnabled = false;
+      context.drawImage(bitmap, 0, 0);
+    });
+    return arranged;
+  }
+
+  /** @param {View} view */
+  show(view) {
+    const before = this.shown;
+    this.shown = view;
+    if (before?.phase !== view.phase) this.stage.dataset.phase = view.phase;
+    if (before?.open !== view.open || !before) {
+      for (const side of SIDES) this.cover[side].style.opacity = view.open === side ? LIFTED : COVERED;
+    }
+    if (before?.cross !== view.cross) this.cross.style.opacity = view.cross ? "1" : "0";
+    if (before?.buttons !== view.buttons || before?.pressed !== view.pressed) this.#showButtons(view);
+    if (JSON.stringify(before?.line) !== JSON.stringify(view.line)) this.#showLine(view);
+    if (before?.notice !== view.notice) this.notice.textContent = view.notice ? (this.texts.get(view.notice)?.text ?? "") : "";
+    if (before?.is_practice !== view.is_practice) this.practice.style.opacity = view.is_practice ? "1" : "0";
+    if (before?.progress !== view.progress) {
+      this.progress.max = Math.max(1, view.progress.total);
+      this.progress.value = view.progress.done;
+    }
+    if (before?.gate !== view.gate || before?.can_proceed !== view.can_proceed) this.#showGate(view);
+  }
+
+  /** @param {View} view */
+  #showButtons(view) {
+    for (const side of SIDES) {
+      const button = this.button[side];
+      // Hidden by opacity, so that a button keeps the keyboard's focus from trial to trial.
+      const isSeen = view.buttons === "shown" || (view.buttons === "sent" && view.pressed === side);
+      button.style.opacity = isSeen ? "1" : "0";
+      button.setAttribute("aria-disabled", String(view.buttons !== "shown"));
+      button.classList.toggle("is-pressed", view.buttons === "sent" && view.pressed === side);
+    }
+  }
+
+  /** @param {View} view */
+  #showLine(view) {
+    const line = view.line;
+    this.line.dataset.kind = line?.kind ?? "none";
+    const target = /** @type {HTMLElement} */ (this.line.firstElementChild);
+    target.textContent = line === null ? "" : (line.text ?? this.settings.words[line.key ?? ""] ?? "");
+  }
+
+  /** @param {View} view */
+  #showGate(view) {
+    this.gate.hidden = view.gate === null;
+    if (view.gate === null) {
+      if (this.gate.contains(document.activeElement)) this.stage.focus({ preventScroll: true });
+      return;
+    }
+    const text = this.texts.get(view.gate) ?? { title: "", text: "", button: "" };
+    this.gate_title.textContent = text.title;
+    this.gate_text.textContent = view.gate === "test" ? (this.settings.words.practice_done ?? text.text) : text.text;
+    this.gate_button.textContent = text.button;
+    this.gate_button.hidden = !view.can_proceed || text.button === "";
+    if (!this.gate_button.hidden) this.gate_button.focus({ preventScroll: true });
+  }
+}
