@@ -1,1 +1,58 @@
-"""Placeholder."""
+"""Fool rates with intervals that hold, and the report that prints them.
+
+    from analysis import fool_rate
+    print(fool_rate(fooled, participant, image))
+
+Names are loaded when they are first asked for, so that `python -m analysis --help` does not wait for pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.archive import ExportError
+    from analysis.compare import Difference, difference
+    from analysis.estimate import FoolRate, fool_rate
+    from analysis.report import write_report
+    from analysis.results import Results, analyse
+    from analysis.trials import Export, read_export
+
+__all__ = [
+    "fool_rate",
+    "FoolRate",
+    "difference",
+    "Difference",
+    "read_export",
+    "Export",
+    "ExportError",
+    "analyse",
+    "Results",
+    "write_report",
+]
+
+_HOME = {
+    "fool_rate": "estimate",
+    "FoolRate": "estimate",
+    "difference": "compare",
+    "Difference": "compare",
+    "read_export": "trials",
+    "Export": "trials",
+    "ExportError": "archive",
+    "analyse": "results",
+    "Results": "results",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds a public name (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"analysis.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,103 @@
+"""Differences between two conditions' fool rates, and adjustment for several of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from analysis.clustered import cross, two_way_variance
+from analysis.estimate import t_quantile
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """fool rate of a − fool rate of b, in [−1, 1], for new participants and new photographs.
+
+    `p_holm` and `p_bh` are adjusted within the family of `pairwise`; alone they equal `p`.
+    """
+
+    condition_a: str
+    condition_b: str
+    difference: float
+    ci_low: float
+    ci_high: float
+    t: float
+    df: float
+    p: float
+    p_holm: float
+    p_bh: float
+
+
+def difference(
+    trials: pd.DataFrame, condition_a: str, condition_b: str, *, confidence: float = 0.95
+) -> Difference | None:
+    """Contrast two conditions of a table with columns condition, participant, image, fooled (0/1).
+
+    Influence values (y − p_A)/n_A and −(y − p_B)/n_B are summed per participant over both arms, and per image, so
+    that what a person or a photograph gives to both rates cancels.  df = min(P, I) − 1 where the same people saw
+    both, min(P_A, P_B, I) − 1 for separate arms.  None where fewer than two participants or images leave no variance.
+    """
+    both = trials[trials["condition"].isin((condition_a, condition_b))]
+    is_a = (both["condition"] == condition_a).to_numpy()
+    y = both["fooled"].to_numpy(dtype=np.float64)
+    for name, n in ((condition_a, int(is_a.sum())), (condition_b, int((~is_a).sum()))):
+        if n == 0:
+            raise ValueError(f"difference: expected trials of {name}, got none; name conditions of the table")
+    p_a, p_b = float(y[is_a].mean()), float(y[~is_a].mean())
+    influence = np.where(is_a, (y - p_a) / is_a.sum(), -(y - p_b) / (~is_a).sum())
+    people, photos = both["participant"].to_numpy(), both["image"].to_numpy()
+    people_a, people_b = set(people[is_a]), set(people[~is_a])
+    n_people = len(people_a | people_b) if people_a & people_b else min(len(people_a), len(people_b))
+    df = min(n_people, len(set(photos))) - 1
+    if df < 1:
+        return None
+    se = math.sqrt(float(two_way_variance(influence, cross(people, photos)).total))
+    gap = p_a - p_b
+    half = float(t_quantile(df, confidence)) * se
+    t = gap / se if se > 0 else (math.copysign(math.inf, gap) if gap else 0.0)
+    p = float(2 * special.stdtr(df, -abs(t)))
+    return Difference(condition_a, condition_b, gap, gap - half, gap + half, t, df, p, p, p)
+
+
+def pairwise(trials: pd.DataFrame, conditions: list[str], *, confidence: float = 0.95) -> tuple[Difference, ...]:
+    """Return every pair of conditions in their order, with Holm and Benjamini–Hochberg within the family."""
+    found = [difference(trials, a, b, confidence=confidence) for a, b in combinations(conditions, 2)]
+    pairs = [pair for pair in found if pair is not None]
+    p = np.array([pair.p for pair in pairs])
+    return tuple(
+        Difference(**{**vars(pair), "p_holm": float(h), "p_bh": float(b)})
+        for pair, h, b in zip(pairs, holm(p), benjamini_hochberg(p), strict=True)
+    )
+
+
+def holm(p: npt.ArrayLike) -> Floats:
+    """Holm 1979: p-values adjusted for the family-wise error rate, for confirmatory families."""
+    p_ = _p_values(p)
+    m, order = len(p_), np.argsort(p_)
+    adjusted = np.empty(m)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate((m - np.arange(m)) * p_[order]))
+    return adjusted
+
+
+def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
+    """Benjamini and Hochberg 1995: adjusted for the false discovery rate, for exploratory families."""
+    p_ = _p_values(p)
+    m, order = len(p_), np.argsort(p_)[::-1]
+    adjusted = np.empty(m)
+    adjusted[order] = np.minimum(1, np.minimum.accumulate(m / np.arange(m, 0, -1) * p_[order]))
+    return adjusted
+
+
+def _p_values(p: npt.ArrayLike) -> Floats:
+    p_ = np.asarray(p, dtype=np.float64)
+    if not np.all((p_ >= 0) & (p_ <= 1)):
+        raise ValueError("p-values: expected numbers from 0 to 1, got others or NaN; leave missing tests out")
+    return p_

@@ -1,0 +1,81 @@
+"""The Methods paragraph: what was done, from the study definition and the rows, as a paper would say it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.estimate import BOTH
+from analysis.results import Results
+from analysis.sentences import counted, percent
+
+QUESTIONS = {"fake": "which picture had the fake colours", "real": "which picture was the real one"}
+
+
+def _section(definition: dict[str, Any], name: str) -> dict[str, Any]:
+    section = definition.get(name, {})
+    return section if isinstance(section, dict) else {}
+
+
+def methods(results: Results) -> tuple[str, ...]:
+    """Return the paragraph's sentences; what a definition does not say is left out, never guessed."""
+    definition = results.export.definition
+    protocol, trial, timing = (_section(definition, name) for name in ("protocol", "trial", "timing"))
+    practice, test, catch = (_section(definition, name) for name in ("practice", "test", "catch"))
+    flow = results.flow
+    said = [
+        f"{counted(flow.n_participants_analysed, 'participant')} completed the test "
+        f"({counted(flow.n_sessions_entered, 'session')} begun, {flow.n_sessions_analysed:,} analysed)."
+    ]
+    if protocol.get("name"):
+        said.append(f"The procedure was the preset {protocol['name']} ({protocol.get('source', '')}).")
+    exposure_ms = timing.get("exposure_ms")
+    if exposure_ms is None and not results.test["exposure_ms_nominal"].isna().all():
+        exposure_ms = results.test["exposure_ms_nominal"].median()
+    question = str(results.test["question"].iloc[0])
+    shown = (
+        "On each trial the original photograph and the same photograph with colours from a colorizer were "
+        "shown one after the other"
+    )
+    if exposure_ms is not None:
+        shown += f", {exposure_ms:g} ms each"
+    if timing.get("blank_between_ms") is not None:
+        shown += f" with {timing['blank_between_ms']:g} ms between them"
+    said.append(f"{shown}; participants chose {QUESTIONS[question]}, without a time limit.")
+    size_px = results.export.manifest.get("settings", {}).get("size_px")
+    if size_px:
+        unit = {"css_px": "CSS pixels"}.get(str(trial.get("size_unit")), "pixels")
+        said.append(f"Pictures were {size_px} × {size_px} {unit}, losslessly encoded.")
+    said.append("Which side and which interval held the fake was drawn at random.")
+    if practice.get("n_trials") is not None:
+        feedback = " with feedback" if practice.get("feedback") else ""
+        said.append(f"{counted(practice['n_trials'], 'practice trial')}{feedback} came first and were not scored.")
+    if test.get("n_trials") is not None:
+        said.append(f"{counted(test['n_trials'], 'scored test trial')} without feedback followed.")
+    if catch.get("n_low_anchor") is not None:
+        said.append(
+            f"Among them were {counted(catch['n_low_anchor'], 'low-anchor trial')} (colours of another photograph) "
+            f"and {counted(catch.get('n_instructed', 0), 'instructed trial')}, neither of them part of a "
+            "colorizer's score."
+        )
+    excluded = [step for step in flow.steps if step.excludes and step.unit == "session" and step.n_sessions]
+    if excluded:
+        out = ", ".join(f"{step.n_sessions} {step.reads}" for step in excluded)
+        said.append(f"Sessions left out: {out}.")
+    rates = results.fool_rates
+    if all(rate.estimand == BOTH for rate in rates):
+        said.append(
+            "The fool rate is the share of scored test trials on which the fake was taken for the real one. Its "
+            f"{percent(results.plan.confidence, 0)}% confidence interval is a Wilson interval at the effective sample "
+            "size implied by a two-way (participant × image) cluster-robust variance (Cameron, Gelbach and Miller, "
+            "2011) with t quantiles of min(participants, images) − 1 degrees of freedom; it is about new "
+            "participants and new photographs. Tests against fixed rates invert this interval."
+        )
+    else:
+        estimands = "; ".join(dict.fromkeys(rate.estimand for rate in rates))
+        said.append(
+            "The fool rate is the share of scored test trials on which the fake was taken for the real one; its "
+            f"{percent(results.plan.confidence, 0)}% confidence interval is about {estimands}."
+        )
+    if len(rates) > 1:
+        said.append("Differences have the same two-way variance; p-values are adjusted by Holm's method.")
+    return tuple(said)

@@ -1,0 +1,82 @@
+"""The sentences of a report, in APA style: percentages with one decimal, p without a leading zero."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.detection import Share
+from analysis.estimate import ONE_OF_EACH, ONE_PARTICIPANT, FoolRate
+
+
+def percent(rate: float, digits: int = 1) -> str:
+    """Write a rate in [0, 1] as a percentage without its sign: .3069 as 30.7."""
+    return f"{100 * rate:.{digits}f}"
+
+
+def p_text(p: float) -> str:
+    """Write a p-value as APA does: p < .001, p = .032, p > .999."""
+    if math.isnan(p):
+        return "p not defined"
+    if p < 0.001:
+        return "p < .001"
+    if p > 0.999:
+        return "p > .999"
+    return f"p = {p:.3f}".replace("0.", ".")
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a number with fixed decimals, and nothing that is not a number."""
+    if math.isnan(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:,.{digits}f}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a count with its noun: 1 participant, 1,600 trials."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def level(confidence: float) -> str:
+    """Write a confidence level: 95% CI."""
+    return f"{100 * confidence:g}% CI"
+
+
+def ends(low: float, high: float) -> str:
+    """Write an interval of rates as percentages: [24.6, 37.5]."""
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def main_sentence(rate: FoolRate, *, name_condition: bool = False) -> str:
+    """Say the fool rate of a condition in one sentence that can go into a paper."""
+    one = rate.estimand in {ONE_PARTICIPANT, ONE_OF_EACH}
+    who = "the participant was" if one else "participants were"
+    start = f"With {rate.condition}, {who}" if name_condition else who.capitalize()
+    return (
+        f"{start} fooled on {percent(rate.fool_rate)}% of trials, {level(rate.confidence)} "
+        f"{ends(rate.ci_low, rate.ci_high)} ({rate.n_fooled:,}/{rate.n_trials:,} trials; "
+        f"{counted(rate.n_participants, 'participant')}, {counted(rate.n_images, 'image')}; "
+        f"design effect {rate.design_effect:.1f})."
+    )
+
+
+def against(rate: FoolRate, null: float, name: str) -> str:
+    """Compare with a rate fixed beforehand: which side the estimate is on, and the p of the inverted interval."""
+    p = rate.p_value(null)
+    low, high = rate.ci_low, rate.ci_high
+    if high < null:
+        where = f"is below {name}"
+    elif low > null:
+        where = f"is above {name}"
+    else:
+        where = f"is not distinguished from {name} by these data"
+    return f"The rate {where} ({percent(null, 0)}%), {p_text(p)}."
+
+
+def bias_sentence(share: Share) -> str:
+    """Say how often one place was chosen, and whether that is a bias."""
+    biased = share.ci_low > 0.5 or share.ci_high < 0.5
+    verdict = "a bias" if biased else "no bias shown"
+    return (
+        f"{share.name.capitalize()} on {percent(share.share)}% of trials, 95% CI "
+        f"{ends(share.ci_low, share.ci_high)}: {verdict}."
+    )
