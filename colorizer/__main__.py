@@ -1,0 +1,5 @@
+"""`python -m colorizer`."""
+
+from colorizer.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,226 @@
+"""`python -m colorizer train | colorize | evaluate | stimuli | models`.
+
+Errors are one line on standard error and exit status 2; Ctrl-C is 130 after what was asked for is saved.
+"""
+
+import argparse
+import ast
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+DEFAULT = "truehue-lite"
+
+
+def _weights(pairs: Sequence[str]) -> dict[str, str]:
+    """`NAME=FILE` pairs, or one bare file for a single model, as a mapping."""
+    named = (pair.partition("=") for pair in pairs)
+    return {name if equals else "": file if equals else name for name, equals, file in named}
+
+
+def _for_models(pairs: Sequence[str], models: Sequence[str]) -> dict[str, str]:
+    given = _weights(pairs)
+    if "" in given:
+        if len(models) != 1:
+            raise ValueError("--weights: with several models say which: --weights NAME=FILE")
+        given = {models[0]: given[""]}
+    return given
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from colorizer.train import read_recipe, train
+
+    overrides: dict[str, Any] = {}
+    for setting in arguments.set:
+        key, _, text = setting.partition("=")
+        try:
+            overrides[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            overrides[key] = text
+    path = train(
+        read_recipe(arguments.recipe, overrides),
+        arguments.data,
+        arguments.out,
+        resume=arguments.resume,
+        small=arguments.small,
+        workers=arguments.workers,
+    )
+    print(path)
+    return 0
+
+
+def _colorize(arguments: argparse.Namespace) -> int:
+    from colorizer.checkpoints import load_model
+    from colorizer.photos import PhotoError, list_photos, open_photo
+    from colorizer.render import colorize
+
+    photos = list_photos(*arguments.images)
+    if not photos:
+        raise ValueError(f"no image among {', '.join(map(str, arguments.images))}")
+    weights = _for_models(arguments.weights, [arguments.model]).get(arguments.model)
+    model = load_model(arguments.model, weights)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    refused, taken = [], set()
+    for photo in tqdm(photos, desc="colouring", unit="photo", disable=len(photos) < 2):
+        target = arguments.out / Path(photo.name).with_suffix(".png")
+        if target in taken:  # same.jpg and same.tif: keep both
+            target = arguments.out / (photo.name + ".png")
+        taken.add(target)
+        try:
+            image = open_photo(photo.read_bytes(), photo.name)
+            coloured = colorize(image, model=model, temperature=arguments.temperature, working_px=arguments.working_px)
+        except PhotoError as error:
+            refused.append(str(error))
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        coloured.save(part, "PNG")
+        part.replace(target)
+    for line in refused:
+        print(f"error: not coloured: {line}; replace or remove it", file=sys.stderr)
+    print(f"{len(photos) - len(refused)} coloured, {len(refused)} refused, in {arguments.out}")
+    return 2 if refused else 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from colorizer.evaluate import as_text, evaluate
+
+    result = evaluate(
+        arguments.data,
+        arguments.model,
+        weights=_for_models(arguments.weights, arguments.model),
+        size_px=arguments.size,
+        limit=arguments.limit,
+        temperature=arguments.temperature,
+        working_px=arguments.working_px,
+        seed=arguments.seed,
+    )
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(as_text(result))
+    return 0
+
+
+def _stimuli(arguments: argparse.Namespace) -> int:
+    from colorizer.stimuli import Settings, render_stimuli
+
+    manifest = render_stimuli(
+        arguments.real,
+        arguments.model,
+        arguments.out,
+        Settings(
+            size_px=arguments.size,
+            image_format=arguments.format,
+            seed=arguments.seed,
+            n_requested=arguments.n,
+        ),
+        weights=_for_models(arguments.weights, arguments.model),
+        allow_seen=arguments.allow_seen,
+        name=arguments.name,
+        n_random=arguments.n_random,
+    )
+    for refusal in manifest["refused"]:
+        if refusal["reason"] != "not_drawn":
+            print(f"refused: {refusal['source']}: {refusal['reason']}: {refusal['detail']}", file=sys.stderr)
+    n_refused = sum(r["reason"] != "not_drawn" for r in manifest["refused"])
+    print(
+        f"{len(manifest['images'])} photographs, {len(manifest['stimuli'])} pictures, {n_refused} refused: "
+        f"{arguments.out / 'manifest.json'}"
+    )
+    return 0
+
+
+def _models(_: argparse.Namespace) -> int:
+    from colorizer.baselines import CONTROLS
+    from colorizer.checkpoints import shipped_path
+    from colorizer.models import MODELS
+    from colorizer.models.base import count_parameters
+
+    for name, make in MODELS.items():
+        path = shipped_path(name)
+        weights = f"weights shipped ({path.stat().st_size / 1e6:.1f} MB)" if path else "no weights here: train them"
+        told = (sys.modules[make.__module__].__doc__ or "").splitlines()[0]
+        print(f"{name:<14} {count_parameters(make()) / 1e6:5.1f} M  {weights:<28} {told}")
+    for name in CONTROLS:
+        print(f"{name:<14} control")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m colorizer", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    def with_model(sub: argparse.ArgumentParser, *, several: bool) -> None:
+        if several:
+            sub.add_argument("--model", nargs="+", default=[DEFAULT], metavar="NAME", help="colorizers and controls")
+        else:
+            sub.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"default {DEFAULT}")
+        sub.add_argument("--weights", nargs="+", default=[], metavar="[NAME=]FILE", help="other than the shipped ones")
+
+    def with_decoding(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--temperature", type=float, help="of the annealed mean; 1 is calm, 0 the likeliest bin")
+        sub.add_argument("--working-px", type=int, help="short side that the network sees")
+
+    sub = command("train", _train, "train a network by a recipe")
+    sub.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a .toml file")
+    sub.add_argument(
+        "--data", nargs="+", type=Path, required=True, metavar="PATH", help="folders or .zip files of images"
+    )
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, recipe and log go here")
+    sub.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    sub.add_argument("--small", action="store_true", help="save int8 weights (a quarter of the size)")
+    sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys of the recipe")
+    sub.add_argument("--workers", type=int, default=1, help="processes that read photographs")
+
+    sub = command("colorize", _colorize, "colour photographs at their full size")
+    sub.add_argument("images", nargs="+", type=Path, metavar="IMAGE|DIR")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    with_model(sub, several=False)
+    with_decoding(sub)
+
+    sub = command("evaluate", _evaluate, "judge colorizers on photographs with their originals")
+    sub.add_argument("--data", nargs="+", type=Path, required=True, metavar="PATH")
+    with_model(sub, several=True)
+    sub.add_argument("--json", type=Path, metavar="FILE", help="write the table with intervals here")
+    sub.add_argument("--limit", type=int, help="use the first so many photographs")
+    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
+    sub.add_argument("--seed", type=int, default=0)
+    with_decoding(sub)
+
+    sub = command("stimuli", _stimuli, "render a stimulus set of real and fake pairs")
+    sub.add_argument("--real", type=Path, required=True, metavar="DIR", help="folder or .zip of colour photographs")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    with_model(sub, several=True)
+    sub.add_argument("--n", type=int, help="draw so many photographs (default: all usable ones)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
+    sub.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless")
+    sub.add_argument("--name", default="", help="of the set (default: the folder's)")
+    sub.add_argument("--n-random", type=int, help="render the control `random` for so many photographs only")
+    sub.add_argument("--allow-seen", action="store_true", help="let in photographs a model was trained on, marked")
+
+    command("models", _models, "list the colorizers and whether their weights are here")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt as stop:
+        print(f"interrupted: {stop}" if str(stop) else "interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2

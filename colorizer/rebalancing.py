@@ -1,0 +1,67 @@
+"""How often each colour occurs, and the weights that make rare colours count (Zhang et al. 2016, section 2.2)."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorizer.ab_bins import N_BINS, bin_centres
+
+PAPER_LAMBDA = 0.5
+
+
+class PriorError(ValueError):
+    """A prior that cannot be right; the message says what is wrong with it."""
+
+
+def check_prior(prior_Q: Tensor, name: str = "prior") -> None:
+    """Refuse what is no distribution of colours of photographs.
+
+    Photographs are mostly near grey, so the likeliest bin is within 20 units of (0, 0).  A corrupt prior that
+    circulates in other repositories has its peak at (-90, 90), a green at the gamut's edge.
+    """
+    if tuple(prior_Q.shape) != (N_BINS,):
+        raise PriorError(f"{name}: expected {N_BINS} probabilities, got shape {tuple(prior_Q.shape)}")
+    if not torch.isfinite(prior_Q).all() or bool((prior_Q < 0).any()):
+        raise PriorError(f"{name}: expected finite probabilities >= 0; compute it anew from photographs")
+    total = float(prior_Q.sum())
+    if abs(total - 1.0) > 1e-4:
+        raise PriorError(f"{name}: expected probabilities that sum to 1, got {total:.6f}")
+    a, b = bin_centres()[int(prior_Q.argmax())].tolist()
+    if max(abs(a), abs(b)) > 20:
+        raise PriorError(
+            f"{name}: the likeliest colour is ab = ({a:.0f}, {b:.0f}), far from grey, so this is not a prior of "
+            "photographs (a corrupt copy of the published one circulates); use the shipped prior_probs.npy"
+        )
+
+
+def load_prior(path: Path | None = None) -> Tensor:
+    """The prior over the 313 bins, (Q,) float64; the paper's own (ImageNet, smoothed) if no `path` is given."""
+    if path is None:
+        with (files("colorizer") / "data" / "prior_probs.npy").open("rb") as file:
+            prior = torch.from_numpy(np.load(file, allow_pickle=False))
+        name = "prior_probs.npy"
+    else:
+        try:
+            prior = torch.from_numpy(np.asarray(np.load(path, allow_pickle=False), dtype=np.float64))
+        except (OSError, ValueError) as error:
+            raise PriorError(f"{path}: expected a .npy file of {N_BINS} probabilities, got: {error}") from None
+        name = str(path)
+    check_prior(prior, name)
+    return prior.double()
+
+
+def rebalancing_weights(prior_Q: Tensor, *, lam: float = PAPER_LAMBDA) -> Tensor:
+    """Weight of each bin, (Q,) float32: 1 / ((1 - lam) p + lam u), scaled so that the prior-weighted mean is 1.
+
+    `u` is uniform over the bins that occur; `lam` = 1 is no rebalancing, 0 the full inverse of the prior.
+    """
+    if not 0.0 <= lam <= 1.0:
+        raise ValueError(f"rebalancing_weights: expected lambda in [0, 1], got {lam}")
+    occurs = prior_Q > 0
+    uniform = occurs.double() / occurs.sum()
+    mixed = (1.0 - lam) * prior_Q + lam * uniform
+    weights = torch.where(mixed > 0, 1.0 / mixed.clamp_min(1e-300), torch.zeros_like(mixed))
+    return (weights / (prior_Q * weights).sum()).float()
