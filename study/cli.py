@@ -1,0 +1,296 @@
+"""`flask --app study …`: what a researcher types. Every mistake is one line, `error: …`, and exit status 2."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import OperationalError
+from tqdm import tqdm
+
+from study import db, definition, researchers
+from study.config import ConfigError, Settings, read_settings
+from study.definition import DefinitionError
+from study.demo.command import demo
+from study.demo.errors import DemoError
+from study.design import DesignError
+from study.export import ExportError, write_export
+from study.manifest import ManifestError, read_manifest
+from study.researchers import ResearcherError
+from study.sessions import Desk, SessionError
+from study.simulate import Parameters, SimulationError, simulate
+from study.studies import StudyError, check_design, create_study, find_row, find_study, list_studies, set_state
+from study.web import now, truehue
+
+P = ParamSpec("P")
+T = TypeVar("T")
+EXPECTED = (
+    ConfigError,
+    DefinitionError,
+    DemoError,
+    DesignError,
+    ExportError,
+    ManifestError,
+    ResearcherError,
+    SessionError,
+    SimulationError,
+    StudyError,
+    db.DatabaseError,
+)
+FILE = click.Path(path_type=Path)
+DEFAULT_RATE = 0.32
+DEFAULT_LOW_ANCHOR_RATE = 0.13  # 13 % of the random colourings were missed in 2016
+
+
+def fail(message: object) -> None:
+    """Say one line and leave with status 2."""
+    click.echo(f"error: {message}", err=True)
+    sys.exit(2)
+
+
+def read_settings_or_exit() -> Settings:
+    """Read the settings; a wrong one is one line on standard error."""
+    try:
+        return read_settings()
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def one_line_errors(call: Callable[P, T]) -> Callable[P, T]:
+    """Turn expected errors into one line."""
+
+    @functools.wraps(call)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except EXPECTED as error:
+            fail(error)
+        except OperationalError as error:
+            fail(f"the database cannot be used: {str(error.orig).splitlines()[0]}")
+        raise AssertionError("unreachable")
+
+    return guarded
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands."""
+    for command in (upgrade, create, list_, simulate_, export, validate, close, open_, researcher, demo_):
+        app.cli.add_command(command)
+
+
+def _desk() -> Desk:
+    """Give the desk with its tables brought up to date."""
+    desk = truehue().desk
+    db.upgrade(desk.database)
+    return desk
+
+
+@click.command("upgrade")
+@with_appcontext
+@one_line_errors
+def upgrade() -> None:
+    """Create the tables, or bring them to this version."""
+    _desk()
+    click.echo("the database is ready")
+
+
+@click.command("create")
+@click.argument("definition_file", type=FILE, metavar="DEFINITION")
+@click.argument("stimuli", type=FILE)
+@click.option("--slug", help="short name in addresses and files; by default the definition's file name")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="seed of arms and photo roles; by default random")
+@click.option("--new-version", is_flag=True, help="make the next version of a study that exists")
+@with_appcontext
+@one_line_errors
+def create(definition_file: Path, stimuli: Path, slug: str | None, seed: int | None, new_version: bool) -> None:
+    """Create a study from a DEFINITION (TOML, or a preset's name) and a folder of STIMULI."""
+    read = _definition(definition_file)
+    if not read.study.contact:
+        raise DefinitionError(f'{definition_file}: study.contact: missing; set [study] contact = "you@example.org"')
+    desk = _desk()
+    study = create_study(
+        desk.database,
+        truehue().settings.stimuli,
+        read,
+        stimuli,
+        slug=slug or definition_file.stem.lower().replace("_", "-"),
+        now=now(),
+        seed=seed,
+        is_new_version=new_version,
+    )
+    click.echo(f"{study.name} is open: /s/{study.slug}/")
+    click.echo(_outline(read, study.pools.arms, {role: len(ids) for role, ids in study.pools.photos.items()}))
+
+
+def _definition(file: Path) -> definition.StudyDefinition:
+    if not file.exists() and str(file) in definition.presets():
+        return definition.load_preset(str(file))
+    return definition.read_definition(file)
+
+
+def _outline(read: definition.StudyDefinition, arms: tuple[str, ...], n_photos: dict[str, int]) -> str:
+    trials = f"{read.practice.n_trials} practice, {read.test.n_trials} test, {read.catch.n_low_anchor} low-anchor"
+    roles = ", ".join(f"{n} {role.replace('_', '-')}" for role, n in n_photos.items())
+    return (
+        f"  trials: {trials}, {read.catch.n_instructed} instructed; about {read.minutes} minutes\n"
+        f"  conditions: {', '.join(arms)}\n  photos: {roles}\n  definition: {read.sha256}"
+    )
+
+
+@click.command("list")
+@with_appcontext
+@one_line_errors
+def list_() -> None:
+    """List the studies."""
+    with _desk().database.reading_session() as session:
+        for row, n, n_complete in list_studies(session):
+            name = f"{row.slug}@{row.version}"
+            click.echo(f"{name:<32} {row.state:<7} {n:>6} started {n_complete:>6} complete   {row.title}")
+
+
+@click.command("simulate")
+@click.argument("slug")
+@click.option("--participants", type=int, default=40, show_default=True)
+@click.option(
+    "--fool-rate",
+    "fool_rates",
+    multiple=True,
+    help=f"RATE for every model, or CONDITION=RATE; repeatable  [default: {DEFAULT_RATE}]",
+)
+@click.option("--low-anchor-rate", type=float, default=DEFAULT_LOW_ANCHOR_RATE, show_default=True)
+@click.option("--sd-participant", type=float, default=0.5, show_default=True, help="on the logit")
+@click.option("--sd-image", type=float, default=1.0, show_default=True, help="on the logit")
+@click.option("--lapse", type=float, default=0.0, show_default=True)
+@click.option("--side-bias", type=float, default=0.0, show_default=True, help="on the logit, to the left if positive")
+@click.option("--seed", type=int, default=1, show_default=True)
+@with_appcontext
+@one_line_errors
+def simulate_(
+    slug: str,
+    participants: int,
+    fool_rates: tuple[str, ...],
+    low_anchor_rate: float,
+    sd_participant: float,
+    sd_image: float,
+    lapse: float,
+    side_bias: float,
+    seed: int,
+) -> None:
+    """Add simulated participants with a stated true fool rate to the study SLUG."""
+    desk = _desk()
+    study = find_study(desk.database, slug)
+    rates = dict.fromkeys(study.pools.arms, DEFAULT_RATE)
+    if study.definition.catch.n_low_anchor:
+        rates[study.definition.catch.low_anchor_condition] = low_anchor_rate
+    for text in fool_rates:
+        name, _, value = text.rpartition("=")
+        try:
+            rate = float(value)
+        except ValueError:
+            raise SimulationError(f"--fool-rate: expected RATE or CONDITION=RATE, got {text!r}") from None
+        rates.update({name: rate} if name else dict.fromkeys(study.pools.arms, rate))
+    parameters = Parameters(sd_participant, sd_image, lapse, side_bias, seed)
+    with tqdm(total=participants, unit=" participants", leave=False, disable=None) as bar:
+        truth = simulate(
+            desk,
+            study,
+            n_participants=participants,
+            rates=rates,
+            parameters=parameters,
+            now=now(),
+            tell=lambda _: bool(bar.update()),
+        )
+    click.echo(f"{participants} SIMULATED participants added to {study.name}")
+    for name, rate in truth["fool_rate"].items():
+        latent = truth["parameters"]["latent_fool_rate"][name]
+        click.echo(f"  {name}: true fool rate {rate:.4f} (latent {latent:.4f})")
+
+
+@click.command("export")
+@click.argument("slug")
+@click.option("--out", type=FILE, required=True, help="a new folder, or a file that ends in .zip")
+@with_appcontext
+@one_line_errors
+def export(slug: str, out: Path) -> None:
+    """Write the data of the study SLUG as docs/formats.md says."""
+    desk = _desk()
+    with desk.database.reading_session() as session:
+        study_id = find_row(session, slug).id
+    write_export(desk.database, truehue().settings.stimuli, study_id, out, now=now())
+    click.echo(out)
+
+
+@click.command("validate")
+@click.argument("definition_file", type=FILE, metavar="DEFINITION")
+@click.argument("stimuli", type=FILE, required=False)
+@one_line_errors
+def validate(definition_file: Path, stimuli: Path | None) -> None:
+    """Check a DEFINITION, and whether the STIMULI can serve it."""
+    read = _definition(definition_file)
+    arms, n_photos = read.conditions.models, {}
+    if stimuli is not None:
+        pools = check_design(read, read_manifest(stimuli))
+        arms, n_photos = pools.arms, {role: len(ids) for role, ids in pools.photos.items()}
+    click.echo(f"{definition_file} is valid")
+    click.echo(_outline(read, arms or ("every model of the stimulus set",), n_photos or {"not checked": 0}))
+
+
+@click.command("close")
+@click.argument("slug")
+@with_appcontext
+@one_line_errors
+def close(slug: str) -> None:
+    """Close the study SLUG to new participants; those inside may finish."""
+    set_state(_desk().database, slug, "closed")
+    click.echo(f"{slug} is closed")
+
+
+@click.command("open")
+@click.argument("slug")
+@with_appcontext
+@one_line_errors
+def open_(slug: str) -> None:
+    """Open the study SLUG to new participants."""
+    set_state(_desk().database, slug, "open")
+    click.echo(f"{slug} is open: /s/{slug.partition('@')[0]}/")
+
+
+researcher = AppGroup("researcher", help="Accounts of the console.")
+
+
+@researcher.command("add")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, help="read the password from standard input")
+@one_line_errors
+def researcher_add(email: str, password_stdin: bool) -> None:
+    """Add a researcher, or set a new password."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    researchers.add(_desk().database, email, password, now=now())
+    click.echo(f"{email} may sign in at /console/")
+
+
+@researcher.command("link")
+@click.argument("email")
+@one_line_errors
+def researcher_link(email: str) -> None:
+    """Print a link that signs a researcher in once."""
+    desk = _desk()
+    click.echo(f"/console/enter/{researchers.link_token(desk.database, desk.key, email)}")
+
+
+@click.command("demo")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--photos", type=FILE, help="use the photographs of this folder")
+@click.option("--no-browser", is_flag=True, help="only print the address")
+@one_line_errors
+def demo_(port: int, photos: Path | None, no_browser: bool) -> None:
+    """Take the test on this machine."""
+    demo(port=port, photos=photos, is_browser_wanted=not no_browser)

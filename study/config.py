@@ -1,0 +1,123 @@
+"""Where an instance of Truehue keeps its things, and its settings.
+
+An instance is a folder: the database, the secret key, the pictures as browsers get them, the reports. It is named by
+the environment variable TRUEHUE_INSTANCE and is ./instance otherwise.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+KEY_BYTES = 32
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment decides, read once per process."""
+
+    instance: Path
+    database_url: str
+    given_key: str = field(default="", repr=False)
+    """The secret key, if the environment sets it."""
+    accel_prefix: str = ""
+    """If set, pictures are answered with X-Accel-Redirect under this internal location, so nginx sends the bytes."""
+    is_demo: bool = False
+    contact: str = ""
+    is_https: bool = False
+    """Cookies of the console are marked Secure."""
+
+    @cached_property
+    def secret_key(self) -> bytes:
+        """The key that signs everything; made when it is first needed, for its owner only."""
+        if self.given_key:
+            return self.given_key.encode()
+        self.prepare()
+        return _instance_key(self.instance)
+
+    def prepare(self) -> None:
+        """Create the instance folder; commands that need none leave none behind."""
+        try:
+            self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"TRUEHUE_INSTANCE: {self.instance} cannot be created ({error.strerror}); "
+                "name a folder that you may write"
+            ) from None
+
+    @property
+    def stimuli(self) -> Path:
+        """Imported stimulus sets."""
+        return self.instance / "stimuli"
+
+    @property
+    def reports(self) -> Path:
+        """Reports built from the console, one folder each."""
+        return self.instance / "reports"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings."""
+    env = os.environ if environment is None else environment
+    instance = Path(env.get("TRUEHUE_INSTANCE") or "instance").resolve()
+    given_key = env.get("TRUEHUE_SECRET_KEY", "")
+    if given_key and len(given_key) < KEY_BYTES:
+        raise ConfigError(f"TRUEHUE_SECRET_KEY: expected at least {KEY_BYTES} characters, got {len(given_key)}")
+    return Settings(
+        instance=instance,
+        given_key=given_key,
+        database_url=_database_url(env.get("DATABASE_URL", ""), instance),
+        accel_prefix=env.get("TRUEHUE_ACCEL_PREFIX", "").rstrip("/"),
+        is_demo=_is_on(env, "TRUEHUE_DEMO"),
+        contact=env.get("TRUEHUE_CONTACT", ""),
+        is_https=_is_on(env, "TRUEHUE_HTTPS"),
+    )
+
+
+def _is_on(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "")
+    if value not in {"", "0", "1"}:
+        raise ConfigError(f"{name}: expected 0 or 1, got {value!r}")
+    return value == "1"
+
+
+def _instance_key(instance: Path) -> bytes:
+    path = instance / "secret_key"
+    fresh = instance / f".secret_key.{secrets.token_hex(4)}"
+    if not path.exists():
+        # Written beside and linked into place, so that two processes that start at once agree on one key.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_hex(KEY_BYTES).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    key = path.read_bytes().strip()
+    if len(key) < KEY_BYTES:
+        raise ConfigError(
+            f"{path}: expected at least {KEY_BYTES} characters, got {len(key)}; delete it to make a new one"
+        )
+    return key
+
+
+def _database_url(given: str, instance: Path) -> str:
+    """SQLite in the instance folder unless DATABASE_URL says otherwise; PostgreSQL is spoken to through psycopg."""
+    if not given:
+        return f"sqlite:///{instance / 'truehue.sqlite3'}"
+    for prefix in ("postgres://", "postgresql://"):
+        if given.startswith(prefix):
+            return "postgresql+psycopg://" + given.removeprefix(prefix)
+    if not given.startswith(("sqlite:///", "postgresql+psycopg://")):
+        scheme = given.split(":", 1)[0]
+        raise ConfigError(f"DATABASE_URL: expected sqlite:///… or postgresql://…, got {scheme}:")
+    return given

@@ -1,0 +1,1 @@
+"""The demonstration: its stimuli, its definition, and the command that brings it up."""

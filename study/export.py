@@ -1,0 +1,410 @@
+"""A study's data as files: docs/formats.md, `truehue-export/1`. Rows are streamed; the same data gives the same bytes.
+
+Each column is declared once, with its words for the codebook and the way to its value.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from sqlalchemy import Connection, Select, case, func, select
+
+from study.db import Database
+from study.design import ORDERS, SIDES
+from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow
+from study.scoring import score
+from study.sessions import VOID_REASONS
+
+FORMAT = "truehue-export/1"
+CHUNK_ROWS = 1000
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # zip files carry times; a fixed one keeps the bytes the same
+
+
+class ExportError(ValueError):
+    """An export that cannot be written; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its words, and how a row's value is found (by default under the column's name)."""
+
+    name: str
+    type: str
+    description: str
+    unit: str = ""
+    values: str = ""
+    value: Callable[[Any], object] | None = None
+
+    def of(self, row: Any) -> object:
+        """Give the row's value."""
+        return getattr(row, self.name) if self.value is None else self.value(row)
+
+
+def _farther(row: Any) -> float | None:
+    achieved = [x for x in (row.exposure_a_ms_achieved, row.exposure_b_ms_achieved) if x is not None]
+    return max(achieved, key=lambda x: abs(x - row.exposure_ms_nominal)) if achieved else None
+
+
+STATUSES = "started, consented, practice, test, questionnaire, complete, withdrawn"
+WHO = (
+    Column("session_id", "string", "The session; random, not the participant's link."),
+    Column("participant_id", "string", "Pseudonym; the same for one person's sessions where the platform tells."),
+)
+WHAT = (
+    Column("study", "string", "The study's short name.", value=lambda r: r.slug),
+    Column("definition_sha256", "string", "SHA-256 of the canonical definition in force."),
+    Column("manifest_sha256", "string", "SHA-256 of the stimulus set's manifest file."),
+)
+SIMULATED = Column("is_simulated", "boolean", "The session was simulated, not a person.", values="true, false")
+TRIALS = (
+    *WHO,
+    *WHAT,
+    Column("trial_index", "integer", "Order of presentation in the session, void trials counted.", values="0…"),
+    Column(
+        "plan_index",
+        "integer",
+        "Place in the plan; a replacement has the index of the trial it replaces.",
+        values="0…",
+    ),
+    Column(
+        "kind",
+        "string",
+        "Only test trials are scored in a condition's fool rate.",
+        values="practice, test, catch",
+    ),
+    Column("control", "string", "Which sort of catch trial; else empty.", values="low_anchor, instructed"),
+    Column("design", "string", "How the pictures were shown.", values="sequential_pair"),
+    Column("question", "string", "Which picture the participant was asked to choose.", values="fake, real"),
+    Column("image_id", "string", "The photograph."),
+    Column("stimulus_a", "string", "The picture in the condition under test."),
+    Column("stimulus_b", "string", "The original."),
+    Column("condition_a", "string", "The condition under test."),
+    Column("condition_b", "string", "The original's condition.", values="real"),
+    Column("side_of_a", "string", "Where the picture a was.", values=", ".join(SIDES)),
+    Column("order_of_a", "string", "When the picture a was shown.", values=", ".join(ORDERS)),
+    Column("response", "string", "The raw response; empty if void.", values=", ".join(SIDES)),
+    Column("chosen_stimulus", "string", "The stimulus on the chosen side.", value=lambda r: score(r).chosen_stimulus),
+    Column("instructed_response", "string", "On instructed trials, the side asked for.", values=", ".join(SIDES)),
+    Column("said_real", "string", "The stimulus taken for the real one (derived).", value=lambda r: score(r).said_real),
+    Column(
+        "fooled",
+        "boolean",
+        "A fake was taken for the real one; empty for void and instructed trials.",
+        values="true, false",
+        value=lambda r: score(r).is_fooled,
+    ),
+    Column(
+        "correct",
+        "boolean",
+        "The question was answered rightly (instructed: the instruction followed); empty if void.",
+        values="true, false",
+        value=lambda r: score(r).is_correct,
+    ),
+    Column("rt_ms", "number", "From the painted buttons to the response.", "ms", "> 0"),
+    Column("exposure_ms_nominal", "number", "Exposure asked for, each picture.", "ms"),
+    Column(
+        "exposure_ms_achieved",
+        "number",
+        "The one of the two exposures that is farther from nominal.",
+        "ms",
+        value=_farther,
+    ),
+    Column("exposure_a_ms_achieved", "number", "Painted onset to painted offset of picture a.", "ms"),
+    Column("exposure_b_ms_achieved", "number", "Painted onset to painted offset of picture b.", "ms"),
+    Column("frames_a", "integer", "Animation frames between onset and offset of picture a.", "frames"),
+    Column("frames_b", "integer", "Animation frames between onset and offset of picture b.", "frames"),
+    Column("dropped_frames", "integer", "Frames missed during the two exposures.", "frames"),
+    Column("refresh_hz", "number", "Refresh rate measured by the browser.", "Hz"),
+    Column("visible", "boolean", "The page was visible and focused throughout.", values="true, false"),
+    Column(
+        "void_reason",
+        "string",
+        "Why the trial is void: replaced, never scored; else empty.",
+        values=", ".join(VOID_REASONS),
+    ),
+    Column("shown_at_utc", "string", "Server time when the trial was handed out.", "ISO 8601, UTC"),
+    Column("answered_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
+    SIMULATED,
+)
+SESSIONS = (
+    *WHO,
+    *WHAT,
+    Column("arm", "string", "The condition under test in this session."),
+    Column("status", "string", "How far the session came.", values=STATUSES),
+    Column("source", "string", "Where the participant came from.", values="direct, mturk, prolific, simulated"),
+    SIMULATED,
+    Column("is_pilot", "boolean", "The session was a pilot's.", values="true, false"),
+    Column("session_seed", "integer", "With definition, stimulus set and study_seed it gives the plan again."),
+    Column("consent_sha256", "string", "SHA-256 of the consent text as shown."),
+    Column("consented_at_utc", "string", "When the participant agreed.", "ISO 8601, UTC"),
+    Column("started_at_utc", "string", "When the session began.", "ISO 8601, UTC"),
+    Column("completed_at_utc", "string", "When the last answer was committed; empty before.", "ISO 8601, UTC"),
+    Column("n_trials_answered", "integer", "Trials answered, practice and catch included."),
+    Column("n_trials_void", "integer", "Trials void."),
+    Column("n_instructed_failed", "integer", "Instructed trials on which the other side was chosen."),
+    Column("user_agent", "string", "The browser's name of itself."),
+    Column("screen_width_px", "integer", "Screen width.", "CSS px"),
+    Column("screen_height_px", "integer", "Screen height.", "CSS px"),
+    Column("viewport_width_px", "integer", "Window width at the first trial.", "CSS px"),
+    Column("viewport_height_px", "integer", "Window height at the first trial.", "CSS px"),
+    Column("device_pixel_ratio", "number", "Device pixels per CSS pixel."),
+    Column("refresh_hz", "number", "Refresh rate measured by the browser.", "Hz"),
+    Column("language", "string", "The browser's language.", values="BCP 47"),
+)
+ANSWERS = (
+    *WHO,
+    Column("item_id", "string", "The item in the definition."),
+    Column("item_type", "string", "Sort of item.", values="choice, scale, number, text"),
+    Column("question", "string", "The words shown."),
+    Column("answer", "string", "The answer; of a choice the option's value."),
+    Column("answered_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
+)
+TABLES = {"trials": TRIALS, "sessions": SESSIONS, "answers": ANSWERS}
+CODEBOOK = ("table", "column", "type", "unit", "values", "description")
+
+
+class _Target(Protocol):
+    """Where files go: a folder or a zip."""
+
+    def text(self, name: str) -> Any: ...
+    def copy(self, name: str, source: Path) -> None: ...
+    def content(self, name: str, data: bytes) -> None: ...
+
+
+def write_export(database: Database, stimuli_root: Path, study_id: int, out: Path, *, now: datetime) -> Path:
+    """Write a study to a new folder, or to a zip if `out` ends so. Nothing is left behind if it fails."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ExportError(f"{out} exists; choose another --out, or delete it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise ExportError(f"{out.parent}: {error.strerror}; choose another --out") from None
+    try:
+        if out.suffix == ".zip":
+            with zipfile.ZipFile(scratch / "export.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                _write(database, stimuli_root, study_id, _Zip(archive, root=out.stem), now=now)
+            (scratch / "export.zip").replace(out)
+        else:
+            (scratch / "export").mkdir()
+            _write(database, stimuli_root, study_id, _Folder(scratch / "export"), now=now)
+            (scratch / "export").replace(out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return out
+
+
+@dataclass(frozen=True)
+class _Folder:
+    root: Path
+
+    def text(self, name: str) -> TextIO:
+        return (self.root / name).open("w", encoding="utf-8", newline="")
+
+    def copy(self, name: str, source: Path) -> None:
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+    def content(self, name: str, data: bytes) -> None:
+        (self.root / name).write_bytes(data)
+
+
+@dataclass(frozen=True)
+class _Zip:
+    archive: zipfile.ZipFile
+    root: str
+
+    def _info(self, name: str, *, is_packed: bool = False) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name, ZIP_TIME)
+        info.compress_type = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
+        info.external_attr = 0o644 << 16
+        return info
+
+    def text(self, name: str) -> TextIO:
+        return io.TextIOWrapper(
+            self.archive.open(self._info(name), "w", force_zip64=True), encoding="utf-8", newline=""
+        )
+
+    def copy(self, name: str, source: Path) -> None:
+        self.archive.writestr(self._info(name, is_packed=True), source.read_bytes())
+
+    def content(self, name: str, data: bytes) -> None:
+        self.archive.writestr(self._info(name), data)
+
+
+def _write(database: Database, stimuli_root: Path, study_id: int, target: _Target, *, now: datetime) -> None:
+    with database.snapshot() as connection:
+        study = connection.execute(
+            select(StudyRow.__table__, StimulusSet.manifest, StimulusSet.manifest_sha256, StimulusSet.folder)
+            .join(StimulusSet, StimulusSet.id == StudyRow.stimulus_set_id)
+            .where(StudyRow.id == study_id)
+        ).one()
+        n = {
+            "trials": _write_table(target, connection, "trials", _select_trials(study_id)),
+            "sessions": _write_table(target, connection, "sessions", _select_sessions(study_id)),
+            "answers": _write_table(target, connection, "answers", _select_answers(study_id)),
+        }
+        n_simulated = connection.scalar(
+            select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id, SessionRow.is_simulated)
+        )
+    manifest = json.loads(study.manifest)
+    info = {
+        "format": FORMAT,
+        "study": study.slug,
+        "title": study.title,
+        "definition": json.loads(study.definition),
+        "definition_sha256": study.definition_sha256,
+        "manifest_sha256": study.manifest_sha256,
+        "study_seed": study.seed,
+        "truehue_version": truehue_version(),
+        "commit": code_commit(),
+        "exported_at_utc": utc_text(now),
+        "is_simulated": bool(n_simulated),
+        "simulation": study.simulation,
+        "n_sessions": n["sessions"],
+        "n_trials": n["trials"],
+        "allow_seen": bool(manifest.get("seen_in_training")),
+    }
+    target.content("study.json", (json.dumps(info, indent=2, ensure_ascii=False) + "\n").encode())
+    target.content("manifest.json", study.manifest)
+    for stimulus in sorted(manifest["stimuli"], key=lambda s: str(s["file"])):
+        target.copy(stimulus["file"], stimuli_root / study.folder / stimulus["file"])
+    with target.text("codebook.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(CODEBOOK)
+        for table, columns in TABLES.items():
+            writer.writerows((table, c.name, c.type, c.unit, c.values, c.description) for c in columns)
+
+
+def _write_table(target: _Target, connection: Connection, table: str, query: Select[Any]) -> int:
+    columns = TABLES[table]
+    n_rows = 0
+    with target.text(f"{table}.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([column.name for column in columns])
+        for row in _stream(connection, query):
+            writer.writerow([cell(column.of(row)) for column in columns])
+            n_rows += 1
+    return n_rows
+
+
+def _stream(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+    yield from connection.execution_options(yield_per=CHUNK_ROWS).execute(query)
+
+
+def cell(value: object) -> str:
+    """Write one value as docs/formats.md says."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value)
+
+
+def utc_text(moment: datetime) -> str:
+    """Write a time: UTC, milliseconds, Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _study_columns() -> Sequence[Any]:
+    return StudyRow.slug, StudyRow.definition_sha256, StimulusSet.manifest_sha256
+
+
+def _select_trials(study_id: int) -> Select[Any]:
+    names = (SessionRow.session_id.label("session_id"), SessionRow.participant_id, SessionRow.is_simulated)
+    facts = [c for c in TrialRow.__table__.c if c.name != "session_id"]
+    return (
+        select(*names, *_study_columns(), *facts)
+        .select_from(TrialRow)
+        .join(SessionRow, SessionRow.id == TrialRow.session_id)
+        .join(StudyRow, StudyRow.id == SessionRow.study_id)
+        .join(StimulusSet, StimulusSet.id == StudyRow.stimulus_set_id)
+        .where(SessionRow.study_id == study_id)
+        .order_by(TrialRow.session_id, TrialRow.trial_index)
+    )
+
+
+def _select_sessions(study_id: int) -> Select[Any]:
+    failed = (TrialRow.control == "instructed") & (TrialRow.response != "")
+    failed &= TrialRow.response != TrialRow.instructed_response
+    counts = (
+        select(
+            TrialRow.session_id,
+            func.sum(case((TrialRow.void_reason == "", 1), else_=0)).label("n_answered"),
+            func.sum(case((TrialRow.void_reason == "", 0), else_=1)).label("n_void"),
+            func.sum(case((failed, 1), else_=0)).label("n_failed"),
+        )
+        .join(SessionRow, SessionRow.id == TrialRow.session_id)
+        .where(SessionRow.study_id == study_id)
+        .group_by(TrialRow.session_id)
+        .subquery()
+    )
+    return (
+        select(
+            SessionRow.__table__,
+            *_study_columns(),
+            func.coalesce(counts.c.n_answered, 0).label("n_trials_answered"),
+            func.coalesce(counts.c.n_void, 0).label("n_trials_void"),
+            func.coalesce(counts.c.n_failed, 0).label("n_instructed_failed"),
+        )
+        .join(StudyRow, StudyRow.id == SessionRow.study_id)
+        .join(StimulusSet, StimulusSet.id == StudyRow.stimulus_set_id)
+        .outerjoin(counts, counts.c.session_id == SessionRow.id)
+        .where(SessionRow.study_id == study_id)
+        .order_by(SessionRow.id)
+    )
+
+
+def _select_answers(study_id: int) -> Select[Any]:
+    facts = [c for c in AnswerRow.__table__.c if c.name != "session_id"]
+    return (
+        select(SessionRow.session_id.label("session_id"), SessionRow.participant_id, *facts)
+        .select_from(AnswerRow)
+        .join(SessionRow, SessionRow.id == AnswerRow.session_id)
+        .where(SessionRow.study_id == study_id)
+        .order_by(AnswerRow.session_id, AnswerRow.item_id)
+    )
+
+
+def truehue_version() -> str:
+    """Give the installed version."""
+    try:
+        return version("truehue")
+    except PackageNotFoundError:
+        return ""
+
+
+@cache
+def code_commit() -> str:
+    """Give the commit of the running code where it runs from a checkout, else TRUEHUE_COMMIT, else nothing."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return os.environ.get("TRUEHUE_COMMIT", "")
+    try:
+        found = subprocess.run(  # noqa: S603 - our own program, no shell
+            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 - whichever git the person uses
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

@@ -1,0 +1,10 @@
+"""The address without a path: the demo's two buttons, or a neutral page; and the demo's reports."""
+
+from flask import Flask
+
+from study.home.views import blueprint
+
+
+def init_app(app: Flask) -> None:
+    """Add the landing page."""
+    app.register_blueprint(blueprint)

@@ -1,0 +1,260 @@
+"""The tables. Facts only: what can be derived (fooled, correct, said_real) is derived in `scoring.py`.
+
+A presented trial is one row, written once, when it is answered or void. What must never happen twice is a UNIQUE
+constraint here, not a hope in the code.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+
+class Utc(TypeDecorator[datetime]):
+    """A time with its zone, always UTC; SQLite stores it without the zone, so it is put back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse times without a zone: they are how clocks of two machines get mixed up."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give times with the zone UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables, with constraint names that migrations can rely on."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text, datetime: Utc, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's contract
+
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Researcher(Base):
+    """Somebody who may look at the console."""
+
+    __tablename__ = "researcher"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str]
+    """Argon2id; empty if the account can only be entered by a one-time link."""
+    created_at_utc: Mapped[datetime]
+    signed_in_at_utc: Mapped[datetime | None]
+
+
+class StimulusSet(Base):
+    """An imported stimulus set; the manifest is kept byte for byte, since its SHA-256 names it."""
+
+    __tablename__ = "stimulus_set"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    manifest_sha256: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    manifest: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    folder: Mapped[str]
+    """Below the instance's stimuli folder."""
+    served_bytes: Mapped[int]
+    """The length that every picture of the set has when it is served."""
+    imported_at_utc: Mapped[datetime]
+
+    stimuli: Mapped[list["StimulusRow"]] = relationship(back_populates="stimulus_set", order_by="StimulusRow.id")
+
+
+class StimulusRow(Base):
+    """Where the bytes of one stimulus lie that browsers get."""
+
+    __tablename__ = "stimulus"
+    __table_args__ = (UniqueConstraint("stimulus_set_id", "stimulus_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    stimulus_set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"))
+    stimulus_id: Mapped[str]
+    served_name: Mapped[str] = mapped_column(unique=True)
+    """Random: neither the name nor the order tells anything."""
+
+    stimulus_set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
+
+
+class StudyRow(Base):
+    """One version of a study: definition and stimulus set never change, a change makes the next version."""
+
+    __tablename__ = "study"
+    __table_args__ = (
+        UniqueConstraint("slug", "version"),
+        CheckConstraint("state IN ('open', 'closed')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    slug: Mapped[str]
+    version: Mapped[int]
+    title: Mapped[str]
+    state: Mapped[str]
+    definition: Mapped[str]
+    """The canonical JSON whose SHA-256 is `definition_sha256`."""
+    definition_sha256: Mapped[str]
+    stimulus_set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"), index=True)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    simulation: Mapped[dict[str, Any] | None]
+    """The stated truth, if the study's participants are simulated."""
+    created_at_utc: Mapped[datetime]
+
+    stimulus_set: Mapped[StimulusSet] = relationship()
+
+
+class SessionRow(Base):
+    """One entry of one participant into one study."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        UniqueConstraint("study_id", "arm_slot"),
+        CheckConstraint(
+            "status IN ('started', 'consented', 'practice', 'test', 'questionnaire', 'complete', 'withdrawn')",
+            name="status",
+        ),
+        Index("ix_session_study_id_status", "study_id", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    session_id: Mapped[str] = mapped_column(unique=True)
+    """Public: it stands in the export."""
+    token_sha256: Mapped[str] = mapped_column(unique=True)
+    """The participant's address holds the token; a copy of the database does not open it."""
+    participant_id: Mapped[str]
+    arm: Mapped[str]
+    arm_slot: Mapped[int]
+    """Place in the study's sequence of permuted blocks."""
+    session_seed: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str]
+    source: Mapped[str]
+    is_simulated: Mapped[bool]
+    is_pilot: Mapped[bool]
+    consent_sha256: Mapped[str]
+    consented_at_utc: Mapped[datetime | None]
+    started_at_utc: Mapped[datetime]
+    completed_at_utc: Mapped[datetime | None]
+
+    # Which page load holds which trial, where that is not told by the answer before it.
+    handed_trial_index: Mapped[int | None]
+    handed_page_id: Mapped[str | None]
+    handed_at_utc: Mapped[datetime | None]
+
+    user_agent: Mapped[str]
+    language: Mapped[str | None]
+    screen_width_px: Mapped[int | None]
+    screen_height_px: Mapped[int | None]
+    viewport_width_px: Mapped[int | None]
+    viewport_height_px: Mapped[int | None]
+    device_pixel_ratio: Mapped[float | None]
+    refresh_hz: Mapped[float | None]
+
+    study: Mapped[StudyRow] = relationship()
+
+
+class TrialRow(Base):
+    """One presented trial, answered or void."""
+
+    __tablename__ = "trial"
+    __table_args__ = (
+        UniqueConstraint("session_id", "idempotency_key"),
+        Index(
+            "uq_trial_session_id_plan_index_answered",
+            "session_id",
+            "plan_index",
+            unique=True,
+            sqlite_where=text("void_reason = ''"),
+            postgresql_where=text("void_reason = ''"),
+        ),
+        Index(
+            "ix_trial_session_id_trial_index_void",
+            "session_id",
+            "trial_index",
+            sqlite_where=text("void_reason <> ''"),
+            postgresql_where=text("void_reason <> ''"),
+        ),
+        CheckConstraint("(response = '') <> (void_reason = '')", name="answered_or_void"),
+        CheckConstraint("response IN ('', 'left', 'right')", name="response"),
+    )
+
+    # The key of the table is what must be unique anyway; the rows of a session lie together.
+    session_id: Mapped[int] = mapped_column(ForeignKey("session.id"), primary_key=True, autoincrement=False)
+    trial_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    plan_index: Mapped[int]
+    kind: Mapped[str]
+    control: Mapped[str]
+    design: Mapped[str]
+    question: Mapped[str]
+    image_id: Mapped[str]
+    stimulus_a: Mapped[str]
+    stimulus_b: Mapped[str]
+    condition_a: Mapped[str]
+    condition_b: Mapped[str]
+    side_of_a: Mapped[str]
+    order_of_a: Mapped[str]
+    instructed_response: Mapped[str]
+    response: Mapped[str]
+    void_reason: Mapped[str]
+    rt_ms: Mapped[float | None]
+    exposure_ms_nominal: Mapped[float]
+    exposure_a_ms_achieved: Mapped[float | None]
+    exposure_b_ms_achieved: Mapped[float | None]
+    frames_a: Mapped[int | None]
+    frames_b: Mapped[int | None]
+    dropped_frames: Mapped[int | None]
+    refresh_hz: Mapped[float | None]
+    visible: Mapped[bool | None]
+    page_id: Mapped[str]
+    idempotency_key: Mapped[str]
+    shown_at_utc: Mapped[datetime]
+    answered_at_utc: Mapped[datetime]
+
+
+class AnswerRow(Base):
+    """One questionnaire item answered."""
+
+    __tablename__ = "answer"
+
+    session_id: Mapped[int] = mapped_column(ForeignKey("session.id"), primary_key=True, autoincrement=False)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    item_type: Mapped[str]
+    question: Mapped[str]
+    answer: Mapped[str]
+    answered_at_utc: Mapped[datetime]

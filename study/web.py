@@ -1,0 +1,190 @@
+"""What all pages share: the desk, the time, safe Markdown, headers, and errors without tracebacks."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import cast
+
+import nh3
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from markdown_it import MarkdownIt
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from study.config import Settings
+from study.db import Database
+from study.sessions import Desk, SessionError
+from study.studies import Study
+
+MAX_BODY_BYTES = 64 * 1024
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+REPORT_SECURITY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-same-origin allow-popups"
+)
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+STATIC_MAX_AGE_S = 300
+TITLES = {
+    400: "That request was not understood",
+    403: "Not now",
+    404: "There is nothing here",
+    405: "That does not work this way",
+    409: "This has moved on",
+    413: "That is too much at once",
+    422: "Something is missing",
+    503: "A moment, please",
+}
+
+log = logging.getLogger("truehue")
+markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+class Truehue:
+    """What hangs on the application; the database is opened when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The database, the key, and what this worker remembers."""
+        self.settings.prepare()
+        return Desk(Database(self.settings.database_url), self.settings.secret_key)
+
+
+class App(Flask):
+    """Flask, but for its key, which is made when it is first needed."""
+
+    @property
+    def secret_key(self) -> bytes:  # type: ignore[override]
+        """The instance's key."""
+        key: bytes = self.extensions["truehue"].settings.secret_key
+        return key
+
+
+def truehue() -> Truehue:
+    """Give the settings and the desk of the running application."""
+    return cast(Truehue, current_app.extensions["truehue"])
+
+
+def now() -> datetime:
+    """Give the time; the only clock of the server's pages."""
+    return datetime.now(UTC)
+
+
+def to_html(text: str) -> str:
+    """Render Markdown of a definition; researchers are trusted with words, not with scripts."""
+    return nh3.clean(markdown.render(text))
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """What templates may know of a study."""
+
+    slug: str
+    title: str
+    language: str
+    contact: str
+    is_simulated: bool
+
+
+def view(study: Study) -> StudyView:
+    """Show a study to templates."""
+    about = study.definition.study
+    return StudyView(
+        slug=study.slug,
+        title=about.title,
+        language=about.language,
+        contact=about.contact or truehue().settings.contact,
+        is_simulated=study.is_simulated,
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Add headers and error pages."""
+    app.after_request(_add_headers)
+    app.register_error_handler(SessionError, _session_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint == "static" and response.status_code == 200:
+        response.headers["Cache-Control"] = f"public, max-age={STATIC_MAX_AGE_S}"
+    if truehue().settings.is_https:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
+
+
+def wants_json() -> bool:
+    """Whether the request came from a script of ours."""
+    return "/api/" in request.path
+
+
+def error(status: int, message: str, *, study: Study | None = None) -> Response:
+    """Answer with an error that a person can read and a script can parse."""
+    if wants_json():
+        response = jsonify(error=message)
+    else:
+        shown = view(study) if study else None
+        contact = shown.contact if shown else truehue().settings.contact
+        title = TITLES.get(status, "Something went wrong" if status >= 500 else TITLES[400])
+        response = make_response(
+            render_template(
+                "participant/error.html", status=status, title=title, message=message, study=shown, contact=contact
+            )
+        )
+    response.status_code = status
+    return response
+
+
+def _session_error(problem: SessionError) -> ResponseReturnValue:
+    # The path holds a token, so only the endpoint is logged.
+    log.info("refused endpoint=%s status=%d reason=%s", request.endpoint, problem.status, problem)
+    return error(problem.status, _sentence(str(problem)))
+
+
+def _http_error(problem: HTTPException) -> ResponseReturnValue:
+    status = problem.code or 500
+    if status < 400:
+        return problem
+    messages = {
+        404: "Please check the address: it may be incomplete or no longer valid.",
+        405: "Please go back and try again.",
+        413: f"At most {MAX_BODY_BYTES // 1024} KB can be sent.",
+        400: "Please go back and try again.",
+    }
+    response = error(status, messages.get(status, "Please try again."))
+    if status == 405 and problem.response is None and getattr(problem, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(problem.valid_methods))  # type: ignore[attr-defined]
+    return response
+
+
+def _unexpected(problem: Exception) -> ResponseReturnValue:
+    if current_app.testing and not isinstance(problem, SQLAlchemyError):
+        raise problem
+    log.exception("endpoint=%s failed", request.endpoint, exc_info=problem)
+    status = 503 if isinstance(problem, SQLAlchemyError) else 500
+    return error(
+        status, "This is our fault, not yours. Nothing that was confirmed is lost; please try again in a moment."
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text[:1].upper()}{text[1:]}."
