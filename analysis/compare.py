@@ -42,21 +42,22 @@ def difference(
     """Contrast two conditions of a table with columns condition, participant, image, fooled (0/1).
 
     Influence values (y − p_A)/n_A and −(y − p_B)/n_B are summed per participant over both arms, and per image, so
-    that what a person or a photograph gives to both rates cancels.  df = min(P, I) − 1 where the same people saw
-    both, min(P_A, P_B, I) − 1 for separate arms.  None where fewer than two participants or images leave no variance.
+    that what a person or a photograph gives to both rates cancels.  Trials of further conditions have influence 0
+    and count only in the corrections G/(G − 1), as in R's sandwich::vcovCL on a model of all conditions.
+    df = min(P, I) − 1 where the same people saw both, min(P_A, P_B, I) − 1 for separate arms.
+    None where fewer than two participants or images leave no variance.
     """
-    both = trials[trials["condition"].isin((condition_a, condition_b))]
-    is_a = (both["condition"] == condition_a).to_numpy()
-    y = both["fooled"].to_numpy(dtype=np.float64)
-    for name, n in ((condition_a, int(is_a.sum())), (condition_b, int((~is_a).sum()))):
-        if n == 0:
+    is_a, is_b = (trials["condition"].eq(name).to_numpy() for name in (condition_a, condition_b))
+    y = trials["fooled"].to_numpy(dtype=np.float64)
+    for name, arm in ((condition_a, is_a), (condition_b, is_b)):
+        if not arm.any():
             raise ValueError(f"difference: expected trials of {name}, got none; name conditions of the table")
-    p_a, p_b = float(y[is_a].mean()), float(y[~is_a].mean())
-    influence = np.where(is_a, (y - p_a) / is_a.sum(), -(y - p_b) / (~is_a).sum())
-    people, photos = both["participant"].to_numpy(), both["image"].to_numpy()
-    people_a, people_b = set(people[is_a]), set(people[~is_a])
+    p_a, p_b = float(y[is_a].mean()), float(y[is_b].mean())
+    influence = is_a * (y - p_a) / is_a.sum() - is_b * (y - p_b) / is_b.sum()
+    people, photos = trials["participant"].to_numpy(), trials["image"].to_numpy()
+    people_a, people_b = set(people[is_a]), set(people[is_b])
     n_people = len(people_a | people_b) if people_a & people_b else min(len(people_a), len(people_b))
-    df = min(n_people, len(set(photos))) - 1
+    df = min(n_people, len(set(photos[is_a | is_b]))) - 1
     if df < 1:
         return None
     se = math.sqrt(float(two_way_variance(influence, cross(people, photos)).total))

@@ -83,6 +83,10 @@ def detection(trials: pd.DataFrame) -> Detection | None:
     )
 
 
+# Fewer instructed trials than this leave the lapse rate so open that a corrected rate would say nothing.
+MIN_INSTRUCTED = 20
+
+
 @dataclass(frozen=True)
 class LapseCorrection:
     """The fool rate that attentive trials would have had, p with p_observed = p (1 − λ) + λ/2.
@@ -99,11 +103,11 @@ class LapseCorrection:
 
 
 def lapse_correction(rate: FoolRate, n_instructed: int, n_failed: int) -> LapseCorrection | None:
-    """Correct a fool rate for lapses estimated from instructed trials; None without instructed trials.
+    """Correct a fool rate for lapses estimated from instructed trials; None from fewer than MIN_INSTRUCTED.
 
     Who lapses answers at random and fails an instructed trial half of the time, so λ = 2 × share failed.
     """
-    if n_instructed == 0:
+    if n_instructed < MIN_INSTRUCTED:
         return None
     ends = wilson(n_failed, n_instructed)
     lapses = [min(2 * float(x), 0.99) for x in (ends.low, n_failed / n_instructed, ends.high)]

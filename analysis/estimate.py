@@ -202,7 +202,7 @@ def _outcomes(fooled: Labels) -> Floats:
         y = np.full(len(values), np.nan)
     if not np.isin(y, (0.0, 1.0)).all():
         raise ValueError(
-            f"fool rate: expected only 0 and 1, got {values[~np.isin(y, (0.0, 1.0))].iloc[0]!r}; code fooled as 0/1"
+            f"fool rate: expected only 0 and 1, got {values[~np.isin(y, (0.0, 1.0))].iloc[0]}; code fooled as 0/1"
         )
     return y
 

@@ -248,10 +248,13 @@ def _pairs(results: Results) -> dict[str, dict[str, list[Pair]]]:
     chosen = {}
     for rate in results.fool_rates:
         rows = results.images[results.images["condition"] == rate.condition]
-        n = min(N_PAIRS, len(rows) // 2)
-        most = [_pair(results, row) for row in rows.head(n).to_dict("records")]
-        least = [_pair(results, row) for row in rows.tail(n).iloc[::-1].to_dict("records")]
-        chosen[rate.condition] = {"most": most, "least": least}
+        # Only what lies on its side of the mean may be called most or least fooling.
+        most = rows[rows["fool_rate"] > rate.fool_rate].head(N_PAIRS)
+        least = rows[rows["fool_rate"] < rate.fool_rate].tail(N_PAIRS).iloc[::-1]
+        chosen[rate.condition] = {
+            "most": [_pair(results, row) for row in most.to_dict("records")],
+            "least": [_pair(results, row) for row in least.to_dict("records")],
+        }
     return chosen
 
 

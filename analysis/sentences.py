@@ -10,7 +10,7 @@ from analysis.estimate import ONE_OF_EACH, ONE_PARTICIPANT, FoolRate
 
 def percent(rate: float, digits: int = 1) -> str:
     """Write a rate in [0, 1] as a percentage without its sign: .3069 as 30.7."""
-    return f"{100 * rate:.{digits}f}"
+    return _signed(f"{100 * rate:.{digits}f}")
 
 
 def p_text(p: float) -> str:
@@ -28,7 +28,14 @@ def number(value: float, digits: int = 2) -> str:
     """Write a number with fixed decimals, and nothing that is not a number."""
     if math.isnan(value):
         return "–"
-    return "∞" if math.isinf(value) else f"{value:,.{digits}f}"
+    return "∞" if math.isinf(value) else _signed(f"{value:,.{digits}f}")
+
+
+def _signed(text: str) -> str:
+    """Write a minus as wide as a plus, and no minus before a rounded zero."""
+    if text.startswith("-"):
+        return text[1:] if not text.strip("-0.,") else "−" + text[1:]
+    return text
 
 
 def counted(n: int, noun: str) -> str:

@@ -1,0 +1,50 @@
+"""Fixtures of the analysis tests: reference tables, the golden export, and exports made to order."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+HERE = Path(__file__).parent
+GOLDEN = HERE.parent / "golden" / "export-1"
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Read a table of tests/analysis/reference by its name."""
+    return lambda name: pd.read_csv(HERE / "reference" / f"{name}.csv")
+
+
+@pytest.fixture(scope="session")
+def golden():
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def make_export():
+    spec = importlib.util.spec_from_file_location("make_export", HERE / "make_export.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_export
+
+
+@pytest.fixture
+def export_dir(tmp_path, golden):
+    """A copy of the golden export that a test may damage."""
+    return Path(shutil.copytree(golden, tmp_path / "export"))
+
+
+@pytest.fixture
+def crossed():
+    """Draw fooled, participant, image for P people who each see I images once."""
+
+    def draw(n_participants, n_images, rate=0.3, seed=1):
+        participant = np.repeat(np.arange(n_participants), n_images)
+        image = np.tile(np.arange(n_images), n_participants)
+        fooled = np.random.default_rng(seed).random(len(image)) < rate
+        return fooled, participant, image
+
+    return draw

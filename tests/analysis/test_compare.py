@@ -1,0 +1,94 @@
+"""Differences between conditions and their adjustment."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis.compare import benjamini_hochberg, difference, holm, pairwise
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize("dataset", ["sim_three_alg_latin", "sim_unbalanced_pool"])
+def test_equals_r(reference, dataset):
+    """Difference, interval, t, df, p, Holm and Benjamini–Hochberg equal R's."""
+    expected = reference("ds_pairwise").query("dataset == @dataset")
+    trials = reference(f"input_{dataset}").rename(columns={"cond": "condition", "item": "image", "y": "fooled"})
+    found = pairwise(trials, sorted(trials["condition"].unique()))
+    assert len(found) == len(expected)
+    names = ["diff", "lo", "hi", "t", "df", "p_twoway", "p_twoway_holm", "p_twoway_BH"]
+    for pair, (_, row) in zip(found, expected.iterrows(), strict=True):
+        assert (pair.condition_a, pair.condition_b) == (row["a"], row["b"])
+        values = [pair.difference, pair.ci_low, pair.ci_high, pair.t, pair.df, pair.p, pair.p_holm, pair.p_bh]
+        np.testing.assert_allclose(values, row[names].astype(float), rtol=1e-6)
+
+
+def test_swapping_the_conditions_changes_the_sign_only(reference):
+    """a − b is −(b − a)."""
+    trials = reference("input_sim_unbalanced_pool").rename(
+        columns={"cond": "condition", "item": "image", "y": "fooled"}
+    )
+    one, other = difference(trials, "X", "Y"), difference(trials, "Y", "X")
+    assert one.difference == pytest.approx(-other.difference)
+    assert (one.ci_low, one.ci_high, one.p) == pytest.approx((-other.ci_high, -other.ci_low, other.p))
+
+
+def test_separate_people_have_fewer_degrees_of_freedom():
+    """With separate arms the smaller arm, not the sum of both, sets the degrees of freedom."""
+    rng = np.random.default_rng(4)
+    people = np.repeat(np.arange(30), 50)
+    trials = pd.DataFrame(
+        {
+            "condition": np.where(people < 10, "a", "b"),
+            "participant": people,
+            "image": np.tile(np.arange(50), 30),
+            "fooled": rng.random(1500) < 0.3,
+        }
+    )
+    assert difference(trials, "a", "b").df == 9
+
+
+def test_a_condition_against_itself_renamed_differs_by_nothing(reference):
+    """The same answers under two names differ by 0 with p = 1, however much people and photographs vary."""
+    trials = reference("input_sim_one_alg_40x40").rename(columns={"item": "image", "y": "fooled"})
+    twice = pd.concat([trials.assign(condition="a"), trials.assign(condition="b")])
+    pair = difference(twice, "a", "b")
+    assert (pair.difference, pair.p) == (0, 1)
+
+
+def test_one_participant_leaves_no_variance():
+    """A difference within one person has no interval over people: none is made up."""
+    trials = pd.DataFrame({"condition": list("aabb"), "participant": 1, "image": [1, 2, 3, 4], "fooled": [0, 1, 1, 1]})
+    assert difference(trials, "a", "b") is None
+    assert pairwise(trials, ["a", "b"]) == ()
+
+
+def test_an_absent_condition_is_refused():
+    """A name that the table does not hold is an error, not a rate of NaN."""
+    trials = pd.DataFrame({"condition": ["a"], "participant": [1], "image": [1], "fooled": [0]})
+    with pytest.raises(ValueError, match="expected trials of b, got none"):
+        difference(trials, "a", "b")
+
+
+def test_adjustments_equal_r(reference):
+    """Holm and Benjamini–Hochberg equal R's p.adjust, ties included."""
+    table = reference("p_adjust")
+    sets = [rows for _, rows in table.groupby("set") if rows["p"].notna().all()]
+    assert len(sets) >= 3
+    for rows in sets:
+        np.testing.assert_allclose(holm(rows["p"]), rows["holm"], rtol=1e-9)
+        np.testing.assert_allclose(benjamini_hochberg(rows["p"]), rows["bh"], rtol=1e-9)
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_adjustments_never_lower_p(p):
+    """p ≤ BH ≤ Holm ≤ min(1, m·p)."""
+    h, b = holm(p), benjamini_hochberg(p)
+    assert (np.array(p) <= b + 1e-12).all()
+    assert (b <= h + 1e-12).all()
+    assert (h <= np.minimum(1, len(p) * np.array(p)).max() + 1e-12).all()
+
+
+def test_adjustment_refuses_nan():
+    """A missing p-value is refused; statsmodels would return nonsense."""
+    with pytest.raises(ValueError, match="leave missing tests out"):
+        holm([0.1, float("nan")])

@@ -1,0 +1,106 @@
+"""d′, biases, lapses, shrinkage: against R, and against what was put in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis.detection import called_fake, d_prime_2afc, detection, interval_bias, lapse_correction, side_bias
+from analysis.estimate import fool_rate
+from analysis.shrinkage import heterogeneity_p, intraclass_correlation, shrunken_rates
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+
+def test_d_prime_equals_r(reference):
+    """d′ of two places and the criterion equal R's, extreme counts included."""
+    for _, row in reference("dprime_bias").iterrows():
+        counts = [int(row[name]) for name in ("hits", "n_left_fake", "fas", "n_right_fake")]
+        found = d_prime_2afc(*counts)
+        assert found.d_prime == pytest.approx(row["dprime_2afc_loglin"], rel=1e-9, abs=1e-12)
+        assert found.criterion == pytest.approx(row["c_loglin"], rel=1e-9, abs=1e-12)
+
+
+def trials_of(side, order, response, question="fake"):
+    n = len(side)
+    return pd.DataFrame(
+        {
+            "side_of_a": side,
+            "order_of_a": order,
+            "response": response,
+            "question": question,
+            "participant_id": [f"p{i % 4}" for i in range(n)],
+            "image_id": [f"i{i // 4}" for i in range(n)],
+        }
+    )
+
+
+def test_called_fake_turns_with_the_question():
+    """Choosing a calls it fake if the fake was asked for, and real if the real one was."""
+    sides = ["left", "left", "right", "right"]
+    trials = trials_of(sides, ["first"] * 4, ["left", "right", "left", "right"])
+    assert called_fake(trials).tolist() == [True, False, False, True]
+    assert called_fake(trials.assign(question="real")).tolist() == [False, True, True, False]
+
+
+def test_side_and_interval_bias_find_what_was_put_in():
+    """Someone who always presses left, with the fake left and first by halves, has a side bias and no other."""
+    sides, orders = ["left", "right"] * 8, ["first", "first", "second", "second"] * 4
+    trials = trials_of(sides, orders, ["left"] * 16)
+    assert side_bias(trials).share == 1
+    assert interval_bias(trials).share == 0.5
+    assert detection(trials).d_prime == pytest.approx(0, abs=1e-12)
+    assert detection(trials).criterion < -1
+
+
+def test_d_prime_needs_both_sides():
+    """With the fake only ever on the left, d′ is not defined and not made up."""
+    assert detection(trials_of(["left"] * 4, ["first"] * 4, ["left"] * 4)) is None
+
+
+def test_lapse_correction_recovers_the_attentive_rate(crossed):
+    """A rate of .10 seen through lapses of 10 % is .14; the correction gives .10 back (statistics.md)."""
+    rate = fool_rate(*crossed(10, 100, rate=0.14))
+    seen = 0.1 * 0.9 + 0.1 / 2
+    exact = fool_rate(np.arange(1000) < 1000 * seen, *crossed(10, 100)[1:])
+    found = lapse_correction(exact, 1000, 50)
+    assert found.lapse_rate == pytest.approx(0.1)
+    assert found.corrected == pytest.approx(0.1)
+    assert found.low < exact.ci_low
+    assert lapse_correction(rate, 5, 0) is None
+
+
+def test_shrinkage_by_hand():
+    """Kleinman's estimator on three groups of four, worked out by hand."""
+    k, n = [0, 2, 4], [4, 4, 4]
+    # p = .5, Σ n (p_g − p)² = 2, divided by p(1−p) = 8; (8 − 2) / (12 − 4 − 2) = 1: groups differ completely.
+    assert intraclass_correlation(k, n) == 1
+    np.testing.assert_allclose(shrunken_rates(k, n), [0, 0.5, 1])
+    # Equal groups vary less than chance: everything is drawn to the mean.
+    assert intraclass_correlation([2, 2, 2], n) == 0
+    np.testing.assert_allclose(shrunken_rates([2, 2, 2], n), 0.5)
+
+
+def test_correlation_recovers_a_beta_binomial():
+    """Groups from a beta with correlation .2 give .2 back."""
+    rng = np.random.default_rng(6)
+    n = rng.integers(5, 40, 4000)
+    k = rng.binomial(n, rng.beta(0.3 * 4, 0.7 * 4, 4000))
+    assert intraclass_correlation(k, n) == pytest.approx(0.2, abs=0.015)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=1, max_size=20))
+def test_shrunken_rates_lie_between_rate_and_mean(groups):
+    """Shrinking moves a rate towards the mean, never past it or away."""
+    k, n = np.array([min(k, n) for k, n in groups]), np.array([n for _, n in groups])
+    shrunken, mean = shrunken_rates(k, n), k.sum() / n.sum()
+    assert (np.minimum(k / n, mean) - 1e-9 <= shrunken).all()
+    assert (shrunken <= np.maximum(k / n, mean) + 1e-9).all()
+
+
+def test_heterogeneity_is_pearsons():
+    """The p-value is χ²'s of Σ (k − np)²/(np(1−p)), and half the photos at 30, half at 70 are not a common 50."""
+    k, n = np.array([5, 9, 12]), np.array([20, 20, 20])
+    statistic = ((k - 10) ** 2 / 5).sum()
+    assert heterogeneity_p(k, n, 0.5) == pytest.approx(chi2.sf(statistic, 3))
+    assert heterogeneity_p([12, 28] * 10, [40] * 20, 0.5) < 1e-9
+    assert heterogeneity_p([19, 21] * 10, [40] * 20, 0.5) > 0.9
