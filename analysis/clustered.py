@@ -57,12 +57,25 @@ class Layout:
 
 @dataclass(frozen=True)
 class TwoWayVariance:
-    """The parts of the two-way variance, each of shape (...); `total` is what an interval uses."""
+    """The parts of the two-way variance, each of shape (...).
+
+    `sum` is V_P + V_I − V_PI, which can fall below its parts and even below zero; `total` is floored by them, and is
+    what intervals use.
+    """
 
     by_participant: Floats
     by_image: Floats
     by_cell: Floats
-    total: Floats
+
+    @property
+    def sum(self) -> Floats:
+        """V_P + V_I − V_PI: Cameron, Gelbach and Miller 2011, equation 2.8."""
+        return self.by_participant + self.by_image - self.by_cell
+
+    @property
+    def total(self) -> Floats:
+        """max(V_P + V_I − V_PI, V_P, V_I)."""
+        return np.maximum(self.sum, np.maximum(self.by_participant, self.by_image))
 
 
 def cluster(labels: Labels) -> Clustering:
@@ -106,13 +119,9 @@ def one_way_variance(influence_Sn: Floats, clusters: Clustering) -> Floats:
 
 
 def two_way_variance(influence_Sn: Floats, layout: Layout) -> TwoWayVariance:
-    """Two-way cluster-robust variance from the influence (..., n) of the trials; each part has shape (...).
-
-    V = max(V_P + V_I − V_PI, V_P, V_I): the sum is Cameron, Gelbach and Miller 2011, equation 2.8; the two floors
-    keep it from falling below either one-way variance, which it can by chance in small tables.
-    """
-    by_participant = one_way_variance(influence_Sn, layout.participants)
-    by_image = one_way_variance(influence_Sn, layout.images)
-    by_cell = one_way_variance(influence_Sn, layout.cells)
-    total = np.maximum(by_participant + by_image - by_cell, np.maximum(by_participant, by_image))
-    return TwoWayVariance(by_participant, by_image, by_cell, total)
+    """Two-way cluster-robust variance from the influence (..., n) of the trials; each part has shape (...)."""
+    return TwoWayVariance(
+        by_participant=one_way_variance(influence_Sn, layout.participants),
+        by_image=one_way_variance(influence_Sn, layout.images),
+        by_cell=one_way_variance(influence_Sn, layout.cells),
+    )

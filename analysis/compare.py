@@ -37,7 +37,12 @@ class Difference:
 
 
 def difference(
-    trials: pd.DataFrame, condition_a: str, condition_b: str, *, confidence: float = 0.95
+    trials: pd.DataFrame,
+    condition_a: str,
+    condition_b: str,
+    *,
+    confidence: float = 0.95,
+    is_floored: bool = True,
 ) -> Difference | None:
     """Contrast two conditions of a table with columns condition, participant, image, fooled (0/1).
 
@@ -45,6 +50,8 @@ def difference(
     that what a person or a photograph gives to both rates cancels.  Trials of further conditions have influence 0
     and count only in the corrections G/(G − 1), as in R's sandwich::vcovCL on a model of all conditions.
     df = min(P, I) − 1 where the same people saw both, min(P_A, P_B, I) − 1 for separate arms.
+    `is_floored=False` takes V_P + V_I − V_PI as it is, as that R function does; where the same people judge the same
+    photographs it is too short (docs/decisions/0003-analysis.md: coverage .90 to .95 instead of .95 to .98).
     None where fewer than two participants or images leave no variance.
     """
     is_a, is_b = (trials["condition"].eq(name).to_numpy() for name in (condition_a, condition_b))
@@ -60,7 +67,8 @@ def difference(
     df = min(n_people, len(set(photos[is_a | is_b]))) - 1
     if df < 1:
         return None
-    se = math.sqrt(float(two_way_variance(influence, cross(people, photos)).total))
+    variance = two_way_variance(influence, cross(people, photos))
+    se = math.sqrt(max(float(variance.total if is_floored else variance.sum), 0.0))
     gap = p_a - p_b
     half = float(t_quantile(df, confidence)) * se
     t = gap / se if se > 0 else (math.copysign(math.inf, gap) if gap else 0.0)
@@ -68,9 +76,13 @@ def difference(
     return Difference(condition_a, condition_b, gap, gap - half, gap + half, t, df, p, p, p)
 
 
-def pairwise(trials: pd.DataFrame, conditions: list[str], *, confidence: float = 0.95) -> tuple[Difference, ...]:
+def pairwise(
+    trials: pd.DataFrame, conditions: list[str], *, confidence: float = 0.95, is_floored: bool = True
+) -> tuple[Difference, ...]:
     """Return every pair of conditions in their order, with Holm and Benjamini–Hochberg within the family."""
-    found = [difference(trials, a, b, confidence=confidence) for a, b in combinations(conditions, 2)]
+    found = [
+        difference(trials, a, b, confidence=confidence, is_floored=is_floored) for a, b in combinations(conditions, 2)
+    ]
     pairs = [pair for pair in found if pair is not None]
     p = np.array([pair.p for pair in pairs])
     return tuple(

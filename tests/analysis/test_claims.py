@@ -68,7 +68,7 @@ def test_main_sentence_is_the_briefs():
         ci_low=0.2459,
         ci_high=0.3754,
         n_images=40,
-            n_participants=40,
+        n_participants=40,
         design_effect=7.84,
     )
     assert main_sentence(rate) == (

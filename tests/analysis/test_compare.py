@@ -10,16 +10,27 @@ from hypothesis import strategies as st
 
 @pytest.mark.parametrize("dataset", ["sim_three_alg_latin", "sim_unbalanced_pool"])
 def test_equals_r(reference, dataset):
-    """Difference, interval, t, df, p, Holm and Benjamini–Hochberg equal R's."""
+    """Without the floor, difference, interval, t, df, p, Holm and Benjamini–Hochberg equal R's."""
     expected = reference("ds_pairwise").query("dataset == @dataset")
     trials = reference(f"input_{dataset}").rename(columns={"cond": "condition", "item": "image", "y": "fooled"})
-    found = pairwise(trials, sorted(trials["condition"].unique()))
+    found = pairwise(trials, sorted(trials["condition"].unique()), is_floored=False)
     assert len(found) == len(expected)
     names = ["diff", "lo", "hi", "t", "df", "p_twoway", "p_twoway_holm", "p_twoway_BH"]
     for pair, (_, row) in zip(found, expected.iterrows(), strict=True):
         assert (pair.condition_a, pair.condition_b) == (row["a"], row["b"])
         values = [pair.difference, pair.ci_low, pair.ci_high, pair.t, pair.df, pair.p, pair.p_holm, pair.p_bh]
         np.testing.assert_allclose(values, row[names].astype(float), rtol=1e-6)
+
+
+def test_the_floor_only_widens(reference):
+    """With the floor no interval is shorter than R's, and on this set one is longer."""
+    trials = reference("input_sim_three_alg_latin").rename(
+        columns={"cond": "condition", "item": "image", "y": "fooled"}
+    )
+    floored, plain = pairwise(trials, ["A", "B", "C"]), pairwise(trials, ["A", "B", "C"], is_floored=False)
+    wider = [(f.ci_high - f.ci_low) / (p.ci_high - p.ci_low) for f, p in zip(floored, plain, strict=True)]
+    assert min(wider) >= 1 - 1e-12
+    assert max(wider) > 1.05
 
 
 def test_swapping_the_conditions_changes_the_sign_only(reference):
