@@ -136,9 +136,10 @@ def _definition(file: Path) -> definition.StudyDefinition:
 def _outline(read: definition.StudyDefinition, arms: tuple[str, ...], n_photos: dict[str, int]) -> str:
     trials = f"{read.practice.n_trials} practice, {read.test.n_trials} test, {read.catch.n_low_anchor} low-anchor"
     roles = ", ".join(f"{n} {role.replace('_', '-')}" for role, n in n_photos.items())
+    photos = roles or f"{read.practice.n_trials + read.n_main} or more needed; name the stimulus set to check"
     return (
         f"  trials: {trials}, {read.catch.n_instructed} instructed; about {read.minutes} minutes\n"
-        f"  conditions: {', '.join(arms)}\n  photos: {roles}\n  definition: {read.sha256}"
+        f"  conditions: {', '.join(arms)}\n  photos: {photos}\n  definition: {read.sha256}"
     )
 
 
@@ -237,7 +238,7 @@ def validate(definition_file: Path, stimuli: Path | None) -> None:
         pools = check_design(read, read_manifest(stimuli))
         arms, n_photos = pools.arms, {role: len(ids) for role, ids in pools.photos.items()}
     click.echo(f"{definition_file} is valid")
-    click.echo(_outline(read, arms or ("every model of the stimulus set",), n_photos or {"not checked": 0}))
+    click.echo(_outline(read, arms or ("every model of the stimulus set",), n_photos))
 
 
 @click.command("close")

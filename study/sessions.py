@@ -215,6 +215,7 @@ _VOIDS = (
     .where(_trials.c.session_id == bindparam("id"), text("trial.void_reason <> ''"))
     .order_by(_trials.c.trial_index)
 )
+_INSERT_TRIAL = insert(_trials)
 _BY_KEY = select(_trials).where(
     _trials.c.session_id == bindparam("id"), _trials.c.idempotency_key == bindparam("idempotency_key")
 )
@@ -583,7 +584,7 @@ def _void_reloaded(desk: Desk, connection: Connection, state: State, trial: Plan
         refresh_hz=None,
         visible=None,
     )
-    connection.execute(insert(_trials), _row(state, trial, report, now=now))
+    connection.execute(_INSERT_TRIAL, _row(state, trial, report, now=now))
     after = _after(desk, state, connection, n_rows=state.n_rows + 1, void=(*state.void, state.n_rows))
     _write_status(connection, state, after, now=now)
     return dataclasses.replace(after, page_id="")
@@ -599,22 +600,30 @@ def record_response(desk: Desk, token: str, data: object, *, now: datetime) -> d
     with desk.database.answering() as connection:
         state = _state(desk, connection, token)
         trial = state.outstanding
-        is_due = state.status in TRIAL_STATUS and trial is not None
-        if not is_due or trial is None or report.trial_id != trial_name(desk, state.session_id, state.n_rows, trial):
+        if (
+            trial is None
+            or state.status not in TRIAL_STATUS
+            or report.trial_id != trial_name(desk, state.session_id, state.n_rows, trial)
+        ):
             return _again(desk, token, connection, state, report)
         row = _row(state, trial, report, now=now)
         void = (*state.void, state.n_rows) if report.void_reason else state.void
         after = _after(desk, state, connection, n_rows=state.n_rows + 1, void=void)
         try:
             if _status(after) == state.status:
-                connection.execute(insert(_trials), row)  # autocommit: on disk when this returns
+                connection.execute(_INSERT_TRIAL, row)  # autocommit: on disk when this returns
+                return _turn(desk, token, after, feedback=_feedback(state, _Facts(row)))
         except IntegrityError:
             _refuse_used_key(connection, state, report)
             raise
-    if _status(after) != state.status:
+    try:
         with desk.database.writing() as connection:
-            connection.execute(insert(_trials), row)
+            connection.execute(_INSERT_TRIAL, row)
             _write_status(connection, state, after, now=now)
+    except IntegrityError:
+        with desk.database.reading() as connection:
+            _refuse_used_key(connection, state, report)
+        raise
     return _turn(desk, token, after, feedback=_feedback(state, _Facts(row)))
 
 

@@ -1,0 +1,223 @@
+"""Fixtures of the study's tests: a stimulus set, an instance, studies, and a participant who speaks HTTP."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+sys.path.insert(0, str(Path(__file__).parent))  # pictures.py lies beside the tests, which are no package
+
+from pictures import make_set
+
+from study import create_app, db, sessions
+from study.config import Settings, read_settings
+from study.definition import StudyDefinition, parse_definition
+from study.design import PlannedTrial
+from study.manifest import Manifest, read_manifest
+from study.models import SessionRow, TrialRow
+from study.sessions import Desk
+from study.studies import Study, create_study
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+SMALL = """
+preset = "zhang2016"
+[study]
+title = "A small study"
+contact = "lab@example.org"
+[practice]
+n_trials = 2
+n_spare = 1
+[test]
+n_trials = 4
+[catch]
+n_low_anchor = 1
+n_instructed = 1
+n_spare = 0
+"""
+
+
+@pytest.fixture(scope="session")
+def stimuli(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve photographs, one model, four low anchors."""
+    return make_set(tmp_path_factory.mktemp("stimuli") / "set")
+
+
+@pytest.fixture(scope="session")
+def two_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_set(tmp_path_factory.mktemp("stimuli") / "two", models=("lite", "deep"), name="two-models")
+
+
+@pytest.fixture(scope="session")
+def manifest(stimuli: Path) -> Manifest:
+    return read_manifest(stimuli)
+
+
+@pytest.fixture
+def small() -> StudyDefinition:
+    return parse_definition(SMALL)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "instance")})
+
+
+@pytest.fixture
+def app(settings: Settings) -> Any:
+    app = create_app(settings)
+    app.config["TESTING"] = True
+    db.upgrade(app.extensions["truehue"].desk.database)
+    yield app
+    app.extensions["truehue"].desk.database.dispose()
+
+
+@pytest.fixture
+def desk(app: Flask) -> Desk:
+    desk: Desk = app.extensions["truehue"].desk
+    return desk
+
+
+@pytest.fixture
+def make_study(desk: Desk, settings: Settings, stimuli: Path) -> Callable[..., Study]:
+    def make(text: str = SMALL, *, slug: str = "small", path: Path | None = None, seed: int = 7) -> Study:
+        definition = parse_definition(text)
+        return create_study(
+            desk.database, settings.stimuli, definition, path or stimuli, slug=slug, now=NOW, seed=seed
+        )
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., Study]) -> Study:
+    return make_study()
+
+
+@dataclass
+class Participant:
+    """Somebody who takes part, in the words of somebody who takes part."""
+
+    client: FlaskClient
+    desk: Desk
+    slug: str
+    page_id: str = "first-page"
+    here: str = ""
+    n_sent: int = 0
+    turn: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def token(self) -> str:
+        return self.here.split("/")[2]
+
+    def agree(self) -> TestResponse:
+        response = self.client.post(f"/s/{self.slug}/start")
+        self.here = response.headers.get("Location", "")
+        return response
+
+    def begin(self) -> "Participant":
+        """Agree, leave the instructions, get the first trial."""
+        assert self.agree().status_code == 303
+        assert self.client.post(f"{self.here}advance", data={"stage": "instructions"}).status_code == 303
+        self.look()
+        return self
+
+    def look(self, **told: Any) -> dict[str, Any]:
+        response = self.ask(**told)
+        assert response.status_code == 200, response.text
+        self.turn = response.get_json()
+        return self.turn
+
+    def ask(self, **told: Any) -> TestResponse:
+        return self.client.post(f"{self.here}api/trial", json={"page_id": self.page_id, **told})
+
+    def reload(self, page_id: str, **told: Any) -> dict[str, Any]:
+        self.page_id = page_id
+        return self.look(**told)
+
+    def report(self, response: str | None = "left", **changes: Any) -> dict[str, Any]:
+        self.n_sent += 1
+        exposure = {"onset_ms": 0, "offset_ms": 1000, "achieved_ms": 1000.2, "frames": 60, "dropped_frames": 0}
+        return {
+            "trial_id": self.turn["trial"]["trial_id"],
+            "idempotency_key": f"key-{self.n_sent}",
+            "page_id": self.page_id,
+            "response": response,
+            "void_reason": None,
+            "rt_ms": 812.4,
+            "exposures": [exposure, {**exposure, "achieved_ms": 983.4, "frames": 59, "dropped_frames": 1}],
+            "refresh_hz": 59.94,
+            "visible": True,
+        } | changes
+
+    def send(self, report: dict[str, Any]) -> TestResponse:
+        return self.client.post(f"{self.here}api/response", json=report)
+
+    def answer(self, response: str = "left", **changes: Any) -> dict[str, Any]:
+        reply = self.send(self.report(response, **changes))
+        assert reply.status_code == 200, reply.text
+        self.turn = reply.get_json()
+        return self.turn
+
+    def void(self, reason: str = "hidden") -> dict[str, Any]:
+        reply = self.send(self.report(None, void_reason=reason, rt_ms=None, exposures=[]))
+        assert reply.status_code == 200, reply.text
+        self.turn = reply.get_json()
+        return self.turn
+
+    def finish_trials(self) -> "Participant":
+        while self.turn["trial"]:
+            self.answer()
+        return self
+
+    def fill_in(self, **answers: str) -> TestResponse:
+        given = {"colour_vision": "no", "difficulty": "4", "trouble": "fine", **answers}
+        return self.client.post(f"{self.here}answers", data=given)
+
+    # What only the server knows.
+
+    @property
+    def state(self) -> sessions.State:
+        return sessions.read_state(self.desk, self.token)
+
+    @property
+    def outstanding(self) -> PlannedTrial:
+        trial = self.state.outstanding
+        assert trial is not None
+        return trial
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        with self.desk.database.reading_session() as session:
+            query = select(TrialRow).join(SessionRow, SessionRow.id == TrialRow.session_id)
+            query = query.where(SessionRow.session_id == self.state.session_id)
+            return list(session.scalars(query.order_by(TrialRow.trial_index)))
+
+
+@pytest.fixture
+def participant(app: Flask, desk: Desk, study: Study) -> Participant:
+    return Participant(app.test_client(), desk, study.slug)
+
+
+@pytest.fixture
+def make_participant(app: Flask, desk: Desk) -> Callable[..., Participant]:
+    return lambda slug="small": Participant(app.test_client(), desk, slug)
+
+
+@pytest.fixture
+def changed(small: StudyDefinition) -> Callable[..., StudyDefinition]:
+    """Change numbers of the small definition: changed(test={"n_trials": 8})."""
+
+    def change(**sections: dict[str, Any]) -> StudyDefinition:
+        parts = {name: dataclasses.replace(getattr(small, name), **values) for name, values in sections.items()}
+        return dataclasses.replace(small, **parts)
+
+    return change
