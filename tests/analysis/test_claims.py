@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from analysis.claims import claim
 from analysis.estimate import fool_rate
 from analysis.sentences import against, counted, main_sentence, number, p_text, percent

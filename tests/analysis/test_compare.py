@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.compare import benjamini_hochberg, difference, holm, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
+
+from analysis.compare import benjamini_hochberg, difference, holm, pairwise
 
 
 @pytest.mark.parametrize("dataset", ["sim_three_alg_latin", "sim_unbalanced_pool"])

@@ -10,12 +10,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
+
 from analysis.clustered import cross, two_way_variance
 from analysis.compare import difference
 from analysis.estimate import assumed_design_effect, effective_n, fool_rate, interval_at_effective_n
 from analysis.proportions import wilson
-from scipy.optimize import brentq
-from scipy.special import expit
 
 N_STUDIES = 2000
 Z_9999 = 3.89

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.detection import called_fake, d_prime_2afc, detection, interval_bias, lapse_correction, side_bias
-from analysis.estimate import fool_rate
-from analysis.shrinkage import heterogeneity_p, intraclass_correlation, shrunken_rates
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
+
+from analysis.detection import called_fake, d_prime_2afc, detection, interval_bias, lapse_correction, side_bias
+from analysis.estimate import fool_rate
+from analysis.shrinkage import heterogeneity_p, intraclass_correlation, shrunken_rates
 
 
 def test_d_prime_equals_r(reference):

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from analysis import fool_rate
 from analysis.clustered import cluster, cross, one_way_variance, two_way_variance
 from analysis.estimate import NO_IMAGES, NO_PARTICIPANTS, ONE_IMAGE, ONE_OF_EACH, ONE_PARTICIPANT
 from analysis.proportions import wilson
-from hypothesis import given
-from hypothesis import strategies as st
 
 DATASETS = {
     "sim_one_alg_40x40": "input_sim_one_alg_40x40",

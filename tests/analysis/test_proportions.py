@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from analysis.proportions import agresti_coull, clopper_pearson, jeffreys, wilson
 from hypothesis import given
 from hypothesis import strategies as st
+
+from analysis.proportions import agresti_coull, clopper_pearson, jeffreys, wilson
 
 METHODS = {"wilson": wilson, "cp": clopper_pearson, "ac_clip": agresti_coull, "jeff_edge": jeffreys}
 counts = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

@@ -1,0 +1,406 @@
+"""The whole report on the golden export: every number recomputed, nothing external, SIMULATED everywhere."""
+
+import base64
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from analysis import analyse, fool_rate, read_export
+from analysis.cli import main
+from analysis.report import ReportError, write_report
+from analysis.sentences import percent
+from analysis.tables import latex_fool_rates
+
+
+class Page(HTMLParser):
+    """Tables as rows of cell texts, figures' texts, and everything that a browser would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tables, self.captions, self.fetched, self.ids, self.figures = [], [], [], [], []
+        self.open_figures, self.cell, self.caption = 0, None, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.fetched += [
+            attributes[name] for name in ("src", "srcset", "data", "poster", "action") if name in attributes
+        ]
+        self.fetched += [v for k, v in attributes.items() if k in {"href", "xlink:href"} and tag != "a"]
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in {"td", "th"}:
+            self.cell = ""
+        elif tag == "caption":
+            self.caption = ""
+        elif tag == "figure":
+            self.figures.append("")
+            self.open_figures += 1
+
+    def handle_endtag(self, tag):
+        if tag in {"td", "th"}:
+            self.tables[-1][-1].append(" ".join(self.cell.split()))
+            self.cell = None
+        elif tag == "caption":
+            self.captions.append(" ".join(self.caption.split()))
+            self.caption = None
+        elif tag == "figure":
+            self.open_figures -= 1
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+        if self.caption is not None:
+            self.caption += data
+        if self.open_figures:
+            self.figures[-1] += data
+
+
+@pytest.fixture(scope="module")
+def report(golden, tmp_path_factory):
+    """The directory of the golden export's report, written by the command line."""
+    out = tmp_path_factory.mktemp("reports") / "golden"
+    assert main(["report", str(golden), "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return Page((report / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def scored(golden):
+    """The scored trials, by pandas alone."""
+    trials = pd.read_csv(golden / "trials.csv", dtype=str, na_filter=False)
+    sessions = pd.read_csv(golden / "sessions.csv", dtype=str, na_filter=False)
+    complete = sessions.loc[sessions["status"] == "complete", "session_id"]
+    return trials[trials["session_id"].isin(complete) & (trials["fooled"] != "")].assign(
+        y=lambda frame: (frame["fooled"] == "true").astype(int)
+    )
+
+
+def test_fool_rates_csv_equals_the_rows(report, scored):
+    """Every number of fool_rates.csv follows from the trials: the models, then the low anchor."""
+    table = pd.read_csv(report / "tables" / "fool_rates.csv")
+    assert ",".join(table.columns) == (
+        "condition,n_trials,n_fooled,fool_rate,ci_low,ci_high,se,design_effect,n_participants,n_images"
+    )
+    assert table["condition"].tolist() == ["zhang2016", "regression", "random"]
+    for row in table.itertuples():
+        mine = scored[(scored["condition_a"] == row.condition) & (scored["kind"] != "practice")]
+        assert (row.n_trials, row.n_fooled) == (len(mine), mine["y"].sum())
+        assert row.fool_rate == pytest.approx(mine["y"].mean())
+        assert (row.n_participants, row.n_images) == (mine["participant_id"].nunique(), mine["image_id"].nunique())
+        if row.n_fooled:
+            expected = fool_rate(mine["y"], mine["participant_id"], mine["image_id"])
+            assert (row.ci_low, row.ci_high) == pytest.approx((expected.ci_low, expected.ci_high))
+            assert (row.se, row.design_effect) == pytest.approx((expected.se, expected.design_effect))
+        else:
+            assert row.design_effect == pytest.approx(table["design_effect"].iloc[:2].max())
+            assert pd.isna(row.se)
+
+
+def test_the_page_prints_the_tables_numbers(report, page):
+    """The main table of report.html has the numbers of fool_rates.csv, and the summary has its sentences."""
+    table = pd.read_csv(report / "tables" / "fool_rates.csv")
+    (main_table,) = [rows for rows in page.tables if rows[0][:3] == ["Condition", "Fooled", "Rate"]]
+    assert len(main_table) == 1 + len(table)
+    text = html.unescape((report / "report.html").read_text(encoding="utf-8"))
+    for row, cells in zip(table.itertuples(), main_table[1:], strict=True):
+        interval = f"[{percent(row.ci_low)}, {percent(row.ci_high)}]"
+        assert cells[0].split(" ")[0] == row.condition
+        assert cells[1:4] == [f"{row.n_fooled}/{row.n_trials}", f"{percent(row.fool_rate)}%", interval]
+        assert cells[6:8] == [str(row.n_participants), str(row.n_images)]
+        if row.condition != "random":
+            assert (
+                f"With {row.condition}, participants were fooled on {percent(row.fool_rate)}% of trials, "
+                f"95% CI {interval} "
+                f"({row.n_fooled}/{row.n_trials} trials; {row.n_participants} participants, {row.n_images} images; "
+            ) in text
+
+
+def test_image_and_participant_tables_equal_the_rows(report, scored):
+    """images.csv and participants.csv count what the trials hold, group by group."""
+    test = scored[scored["kind"] == "test"]
+    for name, column in (("images", "image_id"), ("participants", "participant_id")):
+        table = pd.read_csv(report / "tables" / f"{name}.csv").set_index(["condition", column])
+        expected = test.groupby(["condition_a", column])["y"].agg(["size", "sum", "mean"])
+        assert len(table) == len(expected)
+        for key, row in expected.iterrows():
+            found = table.loc[key, ["n_trials", "n_fooled", "fool_rate"]].astype(float).tolist()
+            assert found == pytest.approx(row.tolist())
+    people = pd.read_csv(report / "tables" / "participants.csv").set_index("participant_id")
+    for person, rows in test.groupby("participant_id"):
+        assert people.loc[[person], "left_share"].tolist() == pytest.approx([(rows["response"] == "left").mean()] * 2)
+        median_ms = pd.to_numeric(rows["rt_ms"]).median()
+        assert people.loc[[person], "rt_median_ms"].tolist() == pytest.approx([median_ms] * 2)
+        anchors = scored[(scored["control"] == "low_anchor") & (scored["participant_id"] == person)]
+        assert (people.loc[[person], "n_anchor_trials"] == len(anchors)).all()
+
+
+def test_differences_and_exclusions_are_written(report, golden, scored):
+    """differences.csv holds the pair of models, exclusions.csv the flow from all entries to the analysed set."""
+    pairs = pd.read_csv(report / "tables" / "differences.csv")
+    assert list(pairs) == [
+        "condition_a",
+        "condition_b",
+        "difference",
+        "ci_low",
+        "ci_high",
+        "t",
+        "df",
+        "p",
+        "p_holm",
+        "p_bh",
+    ]
+    rates = pd.read_csv(report / "tables" / "fool_rates.csv")["fool_rate"]
+    assert pairs["difference"].tolist() == pytest.approx([rates[0] - rates[1]])
+    flow = pd.read_csv(report / "tables" / "exclusions.csv").set_index("rule")
+    sessions = pd.read_csv(golden / "sessions.csv")
+    assert flow.loc["entered", "n_sessions"] == len(sessions)
+    assert flow.loc["analysed", "n_sessions"] == (sessions["status"] == "complete").sum()
+    assert flow.loc["analysed", "n_trials"] == (scored["kind"] == "test").sum()
+
+
+def test_one_condition_leaves_a_header_of_differences(make_export, tmp_path):
+    """With one model differences.csv has its columns and no row, and the page has no such section."""
+    make_export(tmp_path / "export", models=("zhang2016",))
+    assert main(["report", str(tmp_path / "export"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    text = (tmp_path / "out" / "tables" / "differences.csv").read_text()
+    assert text == "condition_a,condition_b,difference,ci_low,ci_high,t,df,p,p_holm,p_bh\n"
+    assert 'id="differences"' not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_nothing_is_fetched(page, report):
+    """The page is one file: pictures are data, styles are inside, nothing names another place."""
+    assert page.fetched
+    assert all(address.startswith(("data:image/", "#")) for address in page.fetched)
+    text = (report / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"@import|url\((?!#)|<script|<link|<iframe|<object|<embed", text)
+    without_credits = text.replace("https://example.org/photos/", "")
+    assert "http://" not in without_credits
+    assert "https://" not in without_credits
+
+
+def test_references_inside_the_page_resolve(page):
+    """Ids are unique, and every clip path and glyph that a figure uses is there."""
+    assert len(page.ids) == len(set(page.ids))
+    wanted = {address[1:] for address in page.fetched if address.startswith("#")}
+    assert wanted
+    assert wanted <= set(page.ids)
+
+
+def test_simulated_is_on_every_table_and_figure(page, report):
+    """A report of simulated sessions says so on each table, each figure, each picture, and beside the CSV files."""
+    assert len(page.captions) == len(page.tables) > 6
+    assert all("SIMULATED" in caption for caption in page.captions)
+    assert len(page.figures) > 6
+    assert all("SIMULATED" in figure for figure in page.figures)
+    assert "SIMULATED" in (report / "tables" / "SIMULATED.txt").read_text()
+    assert "SIMULATED" in (report / "tables" / "fool_rates.tex").read_text()
+
+
+def test_simulated_is_drawn_into_the_figures(make_export, tmp_path):
+    """The mark is in the picture files themselves, so that a copied figure carries it."""
+    for name, is_simulated in (("yes", True), ("no", False)):
+        make_export(tmp_path / name, is_simulated=is_simulated)
+        main(["report", str(tmp_path / name), "--out", str(tmp_path / f"{name}-out"), "--quiet"])
+    for path in (tmp_path / "yes-out" / "figures").glob("*.svg"):
+        plain = (tmp_path / "no-out" / "figures" / path.name).read_text()
+        assert "<!-- SIMULATED -->" in path.read_text()
+        assert "SIMULATED" not in plain
+        png = path.with_suffix(".png").name
+        assert (path.parent / png).read_bytes() != (tmp_path / "no-out" / "figures" / png).read_bytes()
+    assert "SIMULATED" not in (tmp_path / "no-out" / "report.html").read_text()
+    assert not (tmp_path / "no-out" / "tables" / "SIMULATED.txt").exists()
+
+
+def test_pairs_are_the_manifests_pictures(page, golden, report):
+    """Each pair shows the original and the fake of one photograph, with count and credit."""
+    manifest = json.loads((golden / "manifest.json").read_text())
+    name_of = {(golden / s["file"]).read_bytes(): (s["image_id"], s["condition"]) for s in manifest["stimuli"]}
+    pictures = [a for a in page.fetched if a.startswith("data:")]
+    shown = [name_of[base64.b64decode(a.split(",", 1)[1])] for a in pictures]
+    assert len(shown) >= 4
+    for real, fake in zip(shown[::2], shown[1::2], strict=True):
+        assert real[0] == fake[0]
+        assert (real[1], fake[1]) in {("real", "zhang2016"), ("real", "regression")}
+    images = pd.read_csv(report / "tables" / "images.csv").set_index(["condition", "image_id"])
+    captions = [figure for figure in page.figures if "fooled (" in figure]
+    for (image_id, condition), caption in zip(shown[1::2], captions, strict=True):
+        row = images.loc[(condition, image_id)]
+        assert f"({row['n_fooled']}/{row['n_trials']};" in caption
+        assert row["author"] in caption
+        assert row["licence"] in caption
+        assert ("seen in training" in caption) == bool(row["seen_in_training"])
+
+
+def test_provenance_names_the_data(page, golden):
+    """The hashes printed are those of the files."""
+    import hashlib
+
+    printed = {row[0]: row[1] for rows in page.tables for row in rows if len(row) == 2}
+    for name in ("trials.csv", "sessions.csv", "answers.csv", "study.json", "manifest.json"):
+        assert printed[f"SHA-256 of {name}"] == hashlib.sha256((golden / name).read_bytes()).hexdigest()
+    assert printed["command"].startswith("python -m analysis report ")
+    assert printed["definition SHA-256"] == json.loads((golden / "study.json").read_text())["definition_sha256"]
+
+
+def test_indistinguishable_is_never_claimed_here(page):
+    """No margin was declared, so each condition's check answers No."""
+    checks = [caption for caption in page.captions if "may “indistinguishable” be written" in caption]
+    assert len(checks) == 2
+    assert all(caption.endswith("No.") for caption in checks)
+
+
+def test_every_picture_has_words(report):
+    """Each image has an alternative text and each drawing a label."""
+    text = (report / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r"<img ", text)) == len(re.findall(r'<img [^>]*alt="[^"]{10,}"', text)) > 0
+    assert len(re.findall(r"<svg ", text)) == len(re.findall(r'role="img" aria-label="[^"]{20,}"', text)) > 4
+
+
+def test_figures_are_saved_as_svg_and_png(report):
+    """Every figure lies beside the page in both forms."""
+    names = {path.stem for path in (report / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (report / "figures").glob("*.png")}
+    assert {"forest", "participants", "reaction-times", "exposure", "differences", "images-zhang2016"} <= names
+
+
+def test_same_data_same_report(golden, report, tmp_path):
+    """Written again, tables and figures are the same bytes."""
+    write_report(analyse(read_export(golden)), tmp_path / "again")
+    for path in [*(report / "tables").iterdir(), *(report / "figures").glob("*.svg")]:
+        assert (tmp_path / "again" / path.parent.name / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_one_participant_is_enough(make_export, tmp_path, capsys):
+    """The demo's single participant gets a report, with an interval about this participant only and a warning."""
+    make_export(tmp_path / "export", n_participants=1, n_incomplete=0, models=("zhang2016",))
+    assert main(["report", str(tmp_path / "export"), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "The participant was fooled on" in printed
+    assert "note: one participant only" in printed
+    assert printed.strip().endswith("report.html")
+    assert "this participant only" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_stated_truth_stands_beside_the_estimate(make_export, tmp_path):
+    """A simulation's true rate is printed in the table and in the summary."""
+    export = make_export(tmp_path / "export", models=("zhang2016",))
+    study = json.loads((export / "study.json").read_text())
+    study["simulation"] = {"fool_rate": {"zhang2016": 0.3217}, "parameters": {}}
+    (export / "study.json").write_text(json.dumps(study))
+    assert main(["report", str(export), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert "The simulation was given a rate of 32.2%." in text
+    assert "<td>32.2%</td>" in text
+
+
+def test_names_are_escaped(make_export, tmp_path):
+    """A title with markup stays text, and LaTeX's letters are escaped."""
+    make_export(tmp_path / "export", title="<script>alert(1)</script> & more")
+    assert main(["report", str(tmp_path / "export"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert "<script>" not in (tmp_path / "out" / "report.html").read_text()
+    rate = fool_rate([0, 1, 1, 0], list("ppqq"), list("ijij"), condition="a_b & 50%")
+    assert r"a\_b \& 50\%" in latex_fool_rates((rate,), is_simulated=False)
+
+
+BAD = {
+    "missing column": lambda d: (d / "trials.csv").write_text("session_id\nx\n"),
+    "wrong version": lambda d: (d / "study.json").write_text('{"format": "truehue-export/7"}'),
+    "missing file": lambda d: (d / "answers.csv").unlink(),
+    "not there": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_exits_2_with_one_line_and_leaves_nothing(export_dir, tmp_path, capsys, name):
+    """A damaged export prints one line that starts with "error:", and no directory or file is left behind."""
+    BAD[name](export_dir)
+    before = sorted(tmp_path.iterdir())
+    assert main(["report", str(export_dir), "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_interrupted_report_leaves_nothing(golden, tmp_path, monkeypatch):
+    """If drawing fails half way, an earlier report stays as it was and no temporary directory is left."""
+    results = analyse(read_export(golden))
+    write_report(results, tmp_path / "out")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.report._draw", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(results, tmp_path / "out")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_only_a_report_is_replaced(golden, tmp_path):
+    """An earlier report is replaced as a whole; a directory with other files, or a file, is refused untouched."""
+    results = analyse(read_export(golden))
+    out = tmp_path / "out"
+    out.mkdir()
+    write_report(results, out)
+    (out / "old.txt").write_text("of an earlier report")
+    write_report(results, out)
+    assert not (out / "old.txt").exists()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("precious")
+    with pytest.raises(ReportError, match="got other files; name another"):
+        write_report(results, mine)
+    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
+    with pytest.raises(ReportError, match="got a file"):
+        write_report(results, mine / "thesis.tex")
+
+
+def test_the_command_line_in_a_process_of_its_own(golden, tmp_path):
+    """`python -m analysis report` works from a shell; --help answers without loading matplotlib or pandas."""
+    run = subprocess.run(
+        [sys.executable, "-m", "analysis", "report", golden, "--out", tmp_path / "out"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[0] == "SIMULATED data: these sessions were made by a program."
+    assert run.stdout.splitlines()[-1] == str(tmp_path / "out" / "report.html")
+    assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("statement", "forbidden"),
+    [
+        ("import analysis.cli; analysis.cli._parser()", {"pandas", "scipy", "matplotlib", "jinja2"}),
+        (
+            "from analysis import fool_rate",
+            {"matplotlib", "jinja2", "flask", "sqlalchemy", "torch", "study", "colorizer"},
+        ),
+        (
+            "import analysis.report, analysis.plots, analysis.cli",
+            {"flask", "sqlalchemy", "torch", "study", "colorizer", "matplotlib.pyplot"},
+        ),
+    ],
+)
+def test_imports_stay_light(statement, forbidden):
+    """A command line, an estimator in a notebook and the whole report load only what they need."""
+    code = f"import sys; {statement}; print(sorted(set(sys.modules) & {forbidden!r}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
