@@ -71,7 +71,7 @@ export class Screen {
     }
     Object.assign(this.cross.style, { left: `${places.cross.x}px`, top: `${places.cross.y}px` });
     this.line.style.height = `${places.above}px`;
-    return { fits: places.fits, same_size };
+    return { fits: places.fits, same_size, shown_px: { width: places.left.width, height: places.left.height } };
   }
 
   /**

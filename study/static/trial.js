@@ -73,6 +73,7 @@ export function initial() {
     // the page
     attentive: true,          // visible and focused
     fits: true,               // the window is large enough for the pictures
+    shown_px: { width: 0, height: 0 },        // size of a picture on this page, CSS px
     intervals: /** @type {number[]} */ ([]),
     last_frame: /** @type {number|null} */ (null),
     // the run
@@ -262,9 +263,11 @@ const HANDLERS = {
     return [{ ...state, attentive: true }, []];
   },
 
-  /** The window changed: `fits` says whether the pictures have room, `same_size` whether they kept their size. */
-  resize(state, { fits, same_size }) {
-    const next = { ...state, fits };
+  /** The window or the pictures changed: have they room (`fits`), are they as large as before, how large are they? */
+  resize(state, { fits, same_size, shown_px }) {
+    // Once both pictures are over, the size that they had stays on record.
+    const isOver = state.phase === "hold" || state.phase === "answering" || state.phase === "sending";
+    const next = { ...state, fits, shown_px: isOver ? state.shown_px : shown_px };
     if (EXPOSED.has(state.phase) && (!fits || !same_size)) return voided(next, "resized");
     if (state.phase === "blank" && !fits) return [{ ...next, phase: "loading", gate: "resized" }, []];
     return [next, []];
@@ -424,6 +427,8 @@ function submit(state, response, void_reason, rt) {
     rt_ms: rt === null ? null : round3(rt),
     exposures: state.exposures,
     refresh_hz: refreshHz(state),
+    shown_width_px: state.shown_px.width,
+    shown_height_px: state.shown_px.height,
     visible: state.visible && void_reason !== "hidden",
   };
   return [

@@ -90,9 +90,7 @@ def desk(app: Flask) -> Desk:
 def make_study(desk: Desk, settings: Settings, stimuli: Path) -> Callable[..., Study]:
     def make(text: str = SMALL, *, slug: str = "small", path: Path | None = None, seed: int = 7) -> Study:
         definition = parse_definition(text)
-        return create_study(
-            desk.database, settings.stimuli, definition, path or stimuli, slug=slug, now=NOW, seed=seed
-        )
+        return create_study(desk.database, settings.stimuli, definition, path or stimuli, slug=slug, now=NOW, seed=seed)
 
     return make
 

@@ -1,0 +1,133 @@
+"""Definitions: presets, overrides, errors with a line, a canonical form."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from study.definition import (
+    DefinitionError,
+    StudyDefinition,
+    from_canonical,
+    load_preset,
+    parse_definition,
+    presets,
+    read_definition,
+)
+
+PRESET = Path(__file__).parents[2] / "study" / "protocols" / "zhang2016.toml"
+
+
+def test_the_default_preset_has_the_papers_numbers():
+    """Zhang et al. (2016) and their published tool."""
+    d = load_preset()
+    assert (d.practice.n_trials, d.test.n_trials) == (10, 40)
+    assert (d.catch.n_low_anchor, d.catch.n_instructed) == (4, 2)
+    t = d.timing
+    assert (t.first_blank_ms, t.blank_before_ms, t.exposure_ms, t.blank_between_ms) == (1200, 900, 1000, 600)
+    assert (t.buttons_after_ms, t.feedback_ms) == (100, 2400)
+    assert (d.outcome.measure, d.outcome.chance, d.analysis.targets) == ("fool_rate", 0.5, (0.1,))
+
+
+def test_every_preset_loads_and_survives_its_canonical_form():
+    """canonical → definition → canonical is the identity, and the hash is stable."""
+    for name in presets():
+        d = load_preset(name)
+        again = from_canonical(d.canonical)
+        assert again == d
+        assert again.sha256 == d.sha256
+        assert re.fullmatch(r"[0-9a-f]{64}", d.sha256)
+
+
+def test_every_key_of_the_preset_says_where_it_comes_from():
+    """A number without a source is a number nobody can check."""
+    section = ""
+    for line in PRESET.read_text().splitlines():
+        if header := re.match(r"\[(\w+)\]", line):
+            section = header[1]
+        elif section in {"outcome", "timing", "practice", "test", "catch"} and re.match(r"\w+ = ", line):
+            assert "#" in line or line.startswith("low_anchor_condition"), line
+
+
+def test_the_preset_documents_every_key():
+    """What can be set is in the preset."""
+    data = tomllib.loads(PRESET.read_text())
+    for section in dataclasses.fields(StudyDefinition):
+        names = {f.name for f in dataclasses.fields(type(getattr(load_preset(), section.name)))}
+        assert set(data[section.name]) == names
+
+
+def test_spelling_does_not_change_the_hash_and_meaning_does():
+    """1000 and 1000.0, order and comments are the same definition."""
+    one = parse_definition('preset = "zhang2016"\n[timing]\nexposure_ms = 500\nfeedback_ms = 2000\n')
+    two = parse_definition('# x\npreset = "zhang2016"\n[timing]\nfeedback_ms = 2000.0\nexposure_ms = 500.0 # y\n')
+    assert one.sha256 == two.sha256
+    assert one.sha256 != load_preset().sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'preset = "zhang2016"\n[timing]\nexposure = 1',
+            "d.toml:3: timing.exposure: unknown key; did you mean exposure_ms?",
+        ),
+        ('preset = "zhang2016"\n\n[timng]\nx = 1', "d.toml:3: timng: unknown key; did you mean timing?"),
+        ('preset = "zhang2017"', "d.toml:1: preset: no preset is called 'zhang2017'; there are: zhang2016"),
+        (
+            'preset = "zhang2016"\n[test]\nn_trials = "many"',
+            "d.toml:3: test.n_trials: expected a whole number, got 'many'",
+        ),
+        ('preset = "zhang2016"\n[test]\nn_trials = true', "d.toml:3: test.n_trials: expected a whole number, got True"),
+        ('preset = "zhang2016"\n[test]\nn_trials = 0', "d.toml:3: test.n_trials: expected 1 to 5000, got 0"),
+        ('preset = "zhang2016"\n[trial]\nquestion = "which"', "d.toml:3: trial.question: expected fake or real"),
+        ('preset = "zhang2016"\ntest = 3', "d.toml:2: test: expected a table, got 3"),
+        ('preset = "zhang2016"\n[analysis]\ntargets = [2]', "d.toml:3: analysis.targets.0: expected a rate"),
+        ('preset = "zhang2016"\n[words]\nconsent = "hi {name}"', "d.toml:3: words.consent: {name} cannot be filled in"),
+        ('preset = "zhang2016"\n[study]\nlanguage = "English!"', "d.toml:3: study.language: expected a language tag"),
+        ("[study]\ntitle = 1", "d.toml: format: expected format ="),
+        ('format = "truehue-study/1"\n[study]\ntitle = "x"', "d.toml: protocol: missing"),
+        ('format = "truehue-study/9"', "d.toml:1: format: expected format ="),
+        ("a = = b", "d.toml: not valid TOML:"),
+        (
+            'preset = "zhang2016"\n[[questionnaire.items]]\nitem_id = "a"\ntype = "choice"\nquestion = "?"',
+            "d.toml:2: questionnaire.items.0.options: a choice needs two or more options",
+        ),
+        (
+            'preset = "zhang2016"\n[[questionnaire.items]]\nitem_id = "a"\ntype = "text"\nquestion = "?"\n'
+            '[[questionnaire.items]]\nitem_id = "a"\ntype = "text"\nquestion = "?"',
+            "d.toml:7: questionnaire.items.1.item_id: a occurs twice",
+        ),
+        (
+            'preset = "zhang2016"\n[[questionnaire.items]]\nitem_id = "a"\ntype = "scale"\nquestion = "?"\nminimum = 1',
+            "questionnaire.items.0.maximum: a scale needs whole minimum and maximum",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(text, message):
+    """File, line, key, what was expected, what to do."""
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(text, where="d.toml")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value).rstrip()
+
+
+def test_files_that_cannot_be_read_are_one_line(tmp_path):
+    """Missing, or not UTF-8."""
+    with pytest.raises(DefinitionError, match="No such file"):
+        read_definition(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b'title = "\xe4"')
+    with pytest.raises(DefinitionError, match="not UTF-8"):
+        read_definition(tmp_path / "latin.toml")
+
+
+def test_texts_are_filled_in_and_the_consent_has_a_hash():
+    """Numbers in the words are the study's own."""
+    d = parse_definition('preset = "zhang2016"\n[study]\ncontact = "me@x.org"\n[test]\nn_trials = 10')
+    text = d.fill(d.words.consent)
+    assert "16 pairs" in text
+    assert "me@x.org" in text
+    assert "{" not in text
+    assert d.consent_sha256 != load_preset().consent_sha256
