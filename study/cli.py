@@ -169,6 +169,7 @@ def list_() -> None:
 @click.option("--lapse", type=float, default=0.0, show_default=True)
 @click.option("--side-bias", type=float, default=0.0, show_default=True, help="on the logit, to the left if positive")
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--among-people", is_flag=True, help="also in a study in which people took part: for trying the whole chain")
 @with_appcontext
 @one_line_errors
 def simulate_(
@@ -181,6 +182,7 @@ def simulate_(
     lapse: float,
     side_bias: float,
     seed: int,
+    among_people: bool,
 ) -> None:
     """Add simulated participants with a stated true fool rate to the study SLUG."""
     desk = _desk()
@@ -204,6 +206,7 @@ def simulate_(
             rates=rates,
             parameters=parameters,
             now=now(),
+            among_people=among_people,
             tell=lambda _: bool(bar.update()),
         )
     click.echo(f"{participants} SIMULATED participants added to {study.name}")

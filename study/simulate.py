@@ -139,13 +139,14 @@ def simulate(
     rates: Mapping[str, float],
     parameters: Parameters,
     now: datetime,
+    among_people: bool = False,
     tell: Callable[[int], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Add simulated sessions to a study and return the stated truth; `tell` hears of every session."""
     if n_participants < 1:
         raise SimulationError(f"--participants: expected 1 or more, got {n_participants}")
     truth = state_truth(study, rates, parameters)
-    n_before = _claim(desk, study, truth)
+    n_before = _claim(desk, study, truth, among_people=among_people)
     for number in range(n_before, n_before + n_participants):
         with desk.database.batch():
             _take_part(desk, study, truth, number, now=now)
@@ -153,13 +154,16 @@ def simulate(
     return truth
 
 
-def _claim(desk: Desk, study: Study, truth: dict[str, Any]) -> int:
-    """Mark the study as simulated; people's data and two different truths never mix."""
+def _claim(desk: Desk, study: Study, truth: dict[str, Any], *, among_people: bool) -> int:
+    """Mark the study as simulated; two truths never mix, and people's data only where it is asked for."""
     with desk.database.session() as session:
         row = session.get_one(StudyRow, study.id)
         mine = select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study.id)
-        if session.scalar(mine.where(SessionRow.is_simulated.is_(False))):
-            raise SimulationError(f"{study.slug} holds sessions of people; create a study of its own for simulation")
+        if not among_people and session.scalar(mine.where(SessionRow.is_simulated.is_(False))):
+            raise SimulationError(
+                f"{study.slug} holds sessions of people; create a study of its own for simulation, "
+                "or say --among-people (its report will say SIMULATED)"
+            )
         if row.simulation is not None and row.simulation != truth:
             raise SimulationError(
                 f"{study.slug} was simulated with another truth {row.simulation['fool_rate']} or other parameters; "
@@ -182,7 +186,7 @@ def _take_part(desk: Desk, study: Study, truth: dict[str, Any], number: int, *, 
         source="simulated",
         is_simulated=True,
         may_be_closed=True,
-        bits=Dice("names", study.seed, p["seed"], number).getrandbits,
+        bits=Dice("names", study.name, study.seed, p["seed"], number).getrandbits,
     )
     sessions.advance(desk, token, stage="instructions")
     page_id = f"page-{number}"

@@ -150,8 +150,12 @@ screen_.gate_button.addEventListener("click", () => dispatch({ type: "proceed" }
 
 const isThere = () => document.visibilityState === "visible" && document.hasFocus();
 
-document.addEventListener("visibilitychange", () => dispatch({ type: isThere() ? "back" : "away" }));
-addEventListener("blur", () => dispatch({ type: "away" }));
+// A page that is left for good is hidden too, but that is a reload, which the server sees by itself.
+let is_leaving = false;
+addEventListener("pagehide", () => { is_leaving = true; });
+const away = () => { if (!is_leaving) dispatch({ type: "away" }); };
+document.addEventListener("visibilitychange", () => (isThere() ? dispatch({ type: "back" }) : away()));
+addEventListener("blur", away);
 addEventListener("focus", () => dispatch({ type: "back" }));
 addEventListener("resize", () => { must_arrange = true; });
 addEventListener("online", () => dispatch({ type: "online" }));

@@ -1,0 +1,194 @@
+"""The console: behind a login, safe from other sites, silent about fool rates."""
+
+import io
+import json
+import re
+import time
+import zipfile
+
+import pytest
+from conftest import NOW
+
+from study import reports, researchers
+from study.simulate import Parameters, simulate
+
+EMAIL, PASSWORD = "me@example.org", "a long enough password"
+
+
+@pytest.fixture
+def client(app, desk):
+    researchers.add(desk.database, EMAIL, PASSWORD, now=NOW)
+    return app.test_client()
+
+
+def token_of(text: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', text)
+    assert found
+    return found[1]
+
+
+def sign_in(client, password=PASSWORD, **fields):
+    token = token_of(client.get("/console/sign-in").text)
+    form = {"email": EMAIL, "password": password, "csrf_token": token, **fields}
+    return client.post("/console/sign-in", data=form)
+
+
+def test_every_page_of_the_console_asks_who_it_is(client, study):
+    """Without a session everything leads to the sign-in page and does nothing."""
+    rules = [r for r in client.application.url_map.iter_rules() if r.endpoint.startswith("console.")]
+    checked = 0
+    for rule in rules:
+        if rule.endpoint in {"console.sign_in", "console.check_sign_in", "console.enter", "console.sign_out"}:
+            continue
+        url = rule.rule.replace("<name>", "small").replace("<report_id>", "x")
+        if "GET" in (rule.methods or ()):
+            reply = client.get(url)
+            assert (reply.status_code, reply.headers["Location"]) == (303, "/console/sign-in"), url
+        else:
+            assert client.post(url).status_code == 400  # no token against cross-site requests
+        checked += 1
+    assert checked >= 6
+
+
+def test_the_right_password_opens_and_a_wrong_one_does_not(client, study):
+    """422 for a wrong password and for an unknown address, in the same words."""
+    wrong = sign_in(client, "wrong password")
+    unknown = sign_in(client, email="nobody@example.org")
+    assert (wrong.status_code, unknown.status_code) == (422, 422)
+    assert "is not right" in wrong.text
+    assert "is not right" in unknown.text
+    reply = sign_in(client)
+    assert (reply.status_code, reply.headers["Location"]) == (303, "/console/")
+    assert "A small study" in client.get("/console/").text
+    cookie = reply.headers["Set-Cookie"]
+    for part in ("HttpOnly", "SameSite=Lax", "Path=/console"):
+        assert part in cookie
+
+
+def test_there_is_no_open_redirect(client):
+    """Whatever the address asks for, signing in leads to the console."""
+    token = token_of(client.get("/console/sign-in?next=https://evil.example/").text)
+    form = {"email": EMAIL, "password": PASSWORD, "csrf_token": token, "next": "https://evil.example/"}
+    reply = client.post("/console/sign-in?next=//evil.example", data=form)
+    assert reply.headers["Location"] == "/console/"
+
+
+def test_forms_need_their_token(client, study, desk):
+    """A post without it changes nothing."""
+    sign_in(client)
+    reply = client.post("/console/study/small/state", data={"state": "closed"})
+    assert reply.status_code == 400
+    assert "Traceback" not in reply.text
+    token = token_of(client.get("/console/study/small/").text)
+    assert client.post("/console/study/small/state", data={"state": "x", "csrf_token": token}).status_code == 400
+    done = client.post("/console/study/small/state", data={"state": "closed", "csrf_token": token})
+    assert done.status_code == 303
+    assert client.get("/s/small/").status_code == 403
+
+
+def test_signing_out_closes(client):
+    """And the session does not outlive twelve hours."""
+    sign_in(client)
+    token = token_of(client.get("/console/").text)
+    client.post("/console/sign-out", data={"csrf_token": token})
+    assert client.get("/console/").status_code == 303
+
+
+def test_a_link_signs_in_once(client, desk):
+    """The second use, a forged one and an old one are refused."""
+    token = researchers.link_token(desk.database, desk.key, EMAIL)
+    assert client.get(f"/console/enter/{token}").status_code == 303
+    assert client.get("/console/").status_code == 200
+    other = client.application.test_client()
+    assert other.get(f"/console/enter/{token}").status_code == 403
+    assert other.get(f"/console/enter/{token[:-2]}xx").status_code == 403
+    assert other.get("/console/").status_code == 303
+
+
+def test_progress_counts_and_tells_no_fool_rate(client, participant, make_participant):
+    """Started, complete, under way, void: from the tables; nothing of what people were fooled by."""
+    participant.begin()
+    participant.void()
+    participant.finish_trials()
+    participant.fill_in()
+    make_participant().begin().answer()
+    sign_in(client)
+    text = client.get("/console/study/small/").text
+    numbers = dict(re.findall(r"<dt>([\w ]+)</dt><dd>(\d+)</dd>", text))
+    assert numbers == {
+        "started": "2", "complete": "1", "under way": "1", "abandoned": "0", "trials": "10", "void trials": "1",
+    }  # fmt: skip
+    assert "%" not in text
+    assert not re.search(r"fool rate[s]?[:=]? *[.\d]", text, flags=re.IGNORECASE)
+
+
+def test_the_export_is_a_zip_to_download(client, participant):
+    """The same as the command writes."""
+    participant.begin().finish_trials()
+    sign_in(client)
+    reply = client.get("/console/study/small/export.zip", buffered=True)
+    assert reply.headers["Content-Disposition"].startswith("attachment; filename=small-")
+    with zipfile.ZipFile(io.BytesIO(reply.data)) as archive:
+        assert {"study.json", "trials.csv", "sessions.csv", "answers.csv", "codebook.csv"} <= set(archive.namelist())
+    assert list((client.application.extensions["truehue"].settings.instance).glob(".export-*")) == []
+
+
+def test_a_report_is_built_in_the_background(client, desk, study, settings):
+    """The page tells how far it is and links to it when it is there; asking twice builds once."""
+    rates = {"lite": 0.3, "random": 0.1}
+    simulate(desk, study, n_participants=6, rates=rates, parameters=Parameters(), now=NOW)
+    sign_in(client)
+    page = client.get("/console/study/small/").text
+    for _ in range(2):
+        client.post("/console/study/small/report", data={"csrf_token": token_of(page)})
+    assert len(reports.list_reports(settings, "small")) == 1
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        (state,) = reports.list_reports(settings, "small")
+        if state.is_over:
+            break
+        assert client.get("/console/study/small/").headers["Refresh"]
+        time.sleep(0.3)
+    assert state.status == "done", state.message
+    reply = client.get(f"/console/study/small/report/{state.report_id}/")
+    assert reply.status_code == 200
+    assert "SIMULATED" in reply.text
+    assert "sandbox" in reply.headers["Content-Security-Policy"]
+    assert "Refresh" not in client.get("/console/study/small/").headers
+    assert client.get("/console/study/small/report/..%2F..%2Fx/").status_code == 404
+
+
+def test_a_failed_report_says_why_and_can_be_tried_again(client, desk, study, settings, participant):
+    """The analysis' own line is shown."""
+    participant.begin()
+    participant.answer()
+    state, folder, is_mine = reports.claim(desk, settings, study.id, now=NOW)
+    assert is_mine
+    (folder / "state.json").write_text(
+        json.dumps({**json.loads((folder / "state.json").read_text()), "status": "failed", "message": "no test trials"})
+    )
+    sign_in(client)
+    text = client.get("/console/study/small/").text
+    assert "failed: no test trials" in text
+    _, _, again = reports.claim(desk, settings, study.id, now=NOW, is_repeat=True)
+    assert again
+
+
+def test_passwords_are_long_and_hashed(desk):
+    """Argon2id; a short one and what is no address are one-line errors."""
+    with pytest.raises(researchers.ResearcherError, match="at least 10 characters"):
+        researchers.add(desk.database, EMAIL, "short", now=NOW)
+    with pytest.raises(researchers.ResearcherError, match="expected an e-mail address"):
+        researchers.add(desk.database, "nobody", PASSWORD, now=NOW)
+    researchers.add(desk.database, EMAIL, PASSWORD, now=NOW)
+    with desk.database.reading_session() as session:
+        row = researchers.find(session, EMAIL.upper())
+    assert row is not None
+    assert row.password_hash.startswith("$argon2id$")
+
+
+def test_the_landing_page_of_a_real_instance_tells_nothing(app, study):
+    """No list of studies, no reports."""
+    client = app.test_client()
+    assert "small" not in client.get("/").text
+    assert client.get("/report/demo/").status_code == 404

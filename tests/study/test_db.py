@@ -1,0 +1,124 @@
+"""Migrations on both databases, and the study on PostgreSQL."""
+
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from conftest import NOW, SMALL, Participant
+from sqlalchemy import inspect, select
+
+from study import create_app, sessions
+from study.config import ConfigError, read_settings
+from study.db import Database, DatabaseError, downgrade, is_current, require_current, upgrade
+from study.definition import parse_definition
+from study.export import write_export
+from study.models import Base, SessionRow
+from study.simulate import Parameters, simulate
+from study.studies import create_study
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def postgresql(postgresql_url):
+    database = Database(postgresql_url)
+    yield database
+    database.dispose()
+
+
+def check_migrations(database, stimuli, tmp_path):
+    """Up, filled with data, compared with the models, down to nothing, up again."""
+    assert not is_current(database)
+    with pytest.raises(DatabaseError, match="run: flask --app study upgrade"):
+        require_current(database)
+    upgrade(database)
+    upgrade(database)
+    require_current(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+    desk = sessions.Desk(database, b"k" * 32)
+    study = create_study(database, tmp_path / "s", parse_definition(SMALL), stimuli, slug="s", now=NOW, seed=1)
+    simulate(desk, study, n_participants=2, rates={"lite": 0.3, "random": 0.1}, parameters=Parameters(), now=NOW)
+    downgrade(database, "base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    upgrade(database)
+    require_current(database)
+
+
+def test_migrations_on_sqlite(sqlite, stimuli, tmp_path):
+    """Every revision goes up and down with data in it; head is the models."""
+    check_migrations(sqlite, stimuli, tmp_path)
+
+
+@pytest.mark.postgresql
+def test_migrations_on_postgresql(postgresql, stimuli, tmp_path):
+    """Every revision goes up and down with data in it; head is the models."""
+    check_migrations(postgresql, stimuli, tmp_path)
+
+
+@pytest.mark.postgresql
+def test_a_session_on_postgresql(postgresql_url, postgresql, stimuli, two_models, tmp_path):
+    """The same session, the same races, the same export as on SQLite."""
+    upgrade(postgresql)
+    settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "i"), "DATABASE_URL": postgresql_url})
+    app = create_app(settings)
+    desk = app.extensions["truehue"].desk
+    study = create_study(desk.database, settings.stimuli, parse_definition(SMALL), two_models, slug="small", now=NOW)
+    person = Participant(app.test_client(), desk, "small").begin()
+    report = person.report()
+    replies = []
+
+    def send():
+        replies.append(app.test_client().post(f"{person.here}api/response", json=report).data)
+
+    def begin():
+        sessions.start(desk, study.id, now=NOW)
+
+    threads = [threading.Thread(target=send) for _ in range(6)] + [threading.Thread(target=begin) for _ in range(29)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(replies)) == 1
+    person.look()
+    person.void()
+    person.reload("another-page")
+    person.finish_trials()
+    assert person.fill_in(strategy="ü 色").status_code == 303
+    with desk.database.reading() as connection:
+        arms = list(connection.execute(select(SessionRow.arm)).scalars())
+    assert sorted(arms) == ["deep"] * 15 + ["lite"] * 15
+    out = write_export(desk.database, settings.stimuli, study.id, tmp_path / "e", now=NOW)
+    assert (out / "trials.csv").read_text().count("\n") == 1 + 8 + 2
+    desk.database.dispose()
+
+
+def test_settings_are_one_line_errors(tmp_path):
+    """And the key is made once, for its owner only."""
+    with pytest.raises(ConfigError, match="DATABASE_URL: expected sqlite"):
+        read_settings({"DATABASE_URL": "mysql://x"})
+    with pytest.raises(ConfigError, match="TRUEHUE_SECRET_KEY: expected at least 32"):
+        read_settings({"TRUEHUE_SECRET_KEY": "short"})
+    with pytest.raises(ConfigError, match="TRUEHUE_DEMO: expected 0 or 1"):
+        read_settings({"TRUEHUE_DEMO": "yes"})
+    settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "i")})
+    assert not (tmp_path / "i").exists()
+    key = settings.secret_key
+    assert (tmp_path / "i" / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "i")}).secret_key == key
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be created"):
+        read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "file" / "x")}).prepare()
+
+
+def test_the_url_of_postgresql_may_be_written_either_way():
+    """As platforms write it, and as SQLAlchemy does."""
+    for prefix in ("postgres", "postgresql", "postgresql+psycopg"):
+        assert read_settings({"DATABASE_URL": f"{prefix}://u@h/d"}).database_url == "postgresql+psycopg://u@h/d"
