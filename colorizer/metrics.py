@@ -63,6 +63,12 @@ def _spread_and_mean(rg_BN: Tensor, yb_BN: Tensor) -> Tensor:
     return spread + 0.3 * torch.sqrt(rg_BN.mean(1) ** 2 + yb_BN.mean(1) ** 2)
 
 
+def mean_chroma(ab_B2HW: Tensor) -> Tensor:
+    """Mean of sqrt(a^2 + b^2) over the pixels, (B,) in CIE units: 0 is grey, typical photographs have 10 to 25."""
+    chroma: Tensor = ab_B2HW.norm(dim=1).flatten(1).mean(1)
+    return chroma
+
+
 def ssim(predicted_B3HW: Tensor, true_B3HW: Tensor) -> Tensor:
     """Structural similarity per image (scikit-image, Gaussian window of Wang et al. 2004), (B,)."""
     from skimage.metrics import structural_similarity

@@ -138,16 +138,6 @@ def open_photo(data: bytes | Path, name: str = "image") -> Image.Image:
         raise PhotoError("unreadable", f"{name}: damaged ({type(error).__name__})") from None
 
 
-def mean_chroma(rgb_HW3: npt.NDArray[np.uint8]) -> float:
-    """Mean of sqrt(a^2 + b^2) over the pixels, CIE units: 0 is grey, typical photographs have 10 to 25."""
-    import torch
-
-    from colorizer.lab import rgb_to_lab
-
-    rgb = torch.from_numpy(np.ascontiguousarray(rgb_HW3)).permute(2, 0, 1)[None].float() / 255.0
-    return float(rgb_to_lab(rgb)[:, 1:].norm(dim=1).mean())
-
-
 def is_grey(rgb_HW3: npt.NDArray[np.uint8]) -> bool:
     """No pixel's channels differ by more than 8 levels: a grey picture, whatever its file format says."""
     spread = rgb_HW3.max(axis=2).astype(np.int16) - rgb_HW3.min(axis=2)

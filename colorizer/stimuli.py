@@ -22,14 +22,13 @@ from tqdm import tqdm
 from colorizer.baselines import CONTROLS, gray_ab, random_partners
 from colorizer.checkpoints import current_commit, load_checkpoint
 from colorizer.data import NEAR_DUPLICATE_BITS, hamming_bits
-from colorizer.metrics import delta_e00_mean
+from colorizer.metrics import delta_e00_mean, mean_chroma
 from colorizer.photos import (
     PhotoError,
     PhotoFile,
     is_grey,
     iterate_zip_friendly,
     list_photos,
-    mean_chroma,
     open_photo,
     perceptual_hash,
 )
@@ -148,7 +147,7 @@ def _accept(
     rgb = np.asarray(_square(image, settings.size_px))
     if is_grey(rgb):
         raise PhotoError("grey", "has no colour; archive photographs have no real partner")
-    chroma = mean_chroma(rgb)
+    chroma = float(mean_chroma(to_lab(rgb)[:, 1:]))
     if chroma < LOW_CHROMA:
         raise PhotoError("low_chroma", f"mean chroma {chroma:.1f}, below {LOW_CHROMA:g}: 50 % by construction")
     phash = perceptual_hash(image)
@@ -180,7 +179,7 @@ def save_lossless(rgb_HW3: npt.NDArray[np.uint8], path: Path, image_format: str)
         image.save(path, "PNG", pnginfo=info, compress_level=9)
     else:
         # WebP has no sRGB chunk; without a profile the format's standard says sRGB.
-        image.save(path, "WEBP", lossless=True, quality=100, method=6, exact=True)
+        image.save(path, "WEBP", lossless=True, quality=75, method=4, exact=True)
 
 
 def _stimulus_id(seed: int, image_id: str, condition: str) -> str:

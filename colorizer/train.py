@@ -198,11 +198,20 @@ def train(
     optimizer = _optimizer(model, recipe)
     weights_Q = rebalancing_weights(load_prior(), lam=recipe.lam)
     first_step, seconds = 0, 0.0
+    history: list[dict[str, int]] = []
     out.mkdir(parents=True, exist_ok=True)
     if resume:
         saved = torch.load(state_file, weights_only=True)
-        if saved["recipe"] != json.dumps(asdict(recipe)):
-            raise RecipeError(f"{out}: was started with another recipe; see {out / 'recipe.json'}")
+        before = json.loads(saved["recipe"])
+        changed = {key for key, value in json.loads(json.dumps(asdict(recipe))).items() if before[key] != value}
+        if changed - {"steps"}:
+            names = ", ".join(sorted(changed))
+            raise RecipeError(
+                f"{out}: was started with another {names}; see {out / 'recipe.json'} or choose another --out"
+            )
+        history = saved["history"]
+        if changed:  # a run may be made longer or shorter; its schedule follows, and the checkpoint says so
+            history = [*history, {"at_step": saved["step"], "steps_before": before["steps"], "steps": recipe.steps}]
         model.load_state_dict(saved["model"])
         ema.load_state_dict(saved["ema"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -229,7 +238,8 @@ def train(
         part = state_file.with_suffix(".part")
         torch.save(
             {
-                "recipe": json.dumps(asdict(recipe)), "step": step, "seconds": seconds, "model": model.state_dict(),
+                "recipe": json.dumps(asdict(recipe)), "step": step, "seconds": seconds,
+                "history": history, "model": model.state_dict(),
                 "ema": ema.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state(),
             },
             part,
@@ -295,6 +305,7 @@ def train(
         "seconds": round(seconds),
         "photos_seen": recipe.steps * recipe.batch,
         "n_photos": len(keep),
+        "changes": history,
         **results,
     }
     save_checkpoint(
