@@ -169,7 +169,9 @@ def list_() -> None:
 @click.option("--lapse", type=float, default=0.0, show_default=True)
 @click.option("--side-bias", type=float, default=0.0, show_default=True, help="on the logit, to the left if positive")
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--among-people", is_flag=True, help="also in a study in which people took part: for trying the whole chain")
+@click.option(
+    "--among-people", is_flag=True, help="also in a study in which people took part: for trying the whole chain"
+)
 @with_appcontext
 @one_line_errors
 def simulate_(

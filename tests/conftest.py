@@ -4,7 +4,6 @@ A test marked `chromium`, `firefox`, `postgresql`, `nginx` or `r` needs that pro
 gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be installed.
 """
 
-import glob
 import os
 import pwd
 import shutil
@@ -29,8 +28,9 @@ def find_program(name: str) -> str | None:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if found:
         return found
-    debian = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=lambda path: float(path.split("/")[4]))
-    return debian[-1] if debian else None
+    debian = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
+    newest = max(debian, key=lambda path: float(path.parts[-3]), default=None)
+    return str(newest) if newest else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -212,7 +212,7 @@ def make_participant(app: Flask, desk: Desk) -> Callable[..., Participant]:
 
 @pytest.fixture
 def changed(small: StudyDefinition) -> Callable[..., StudyDefinition]:
-    """Change numbers of the small definition: changed(test={"n_trials": 8})."""
+    """Change numbers of the small definition, as in `changed(test={"n_trials": 8})`."""
 
     def change(**sections: dict[str, Any]) -> StudyDefinition:
         parts = {name: dataclasses.replace(getattr(small, name), **values) for name, values in sections.items()}

@@ -10,9 +10,9 @@ from conftest import SMALL
 from pictures import make_set
 
 from study.cli import init_app  # noqa: F401 - the commands exist
+from study.definition import parse_definition
 from study.demo.command import adapt, prepare
 from study.demo.errors import DemoError
-from study.definition import parse_definition
 from study.manifest import read_manifest
 from study.studies import list_studies
 
@@ -162,7 +162,7 @@ def test_commands_in_a_shell(tmp_path):
 
 
 def test_a_port_in_use_names_another(tmp_path):
-    """make demo PORT=…"""
+    """The message holds the command to type."""
     import socket
 
     with socket.socket() as taken:

@@ -162,7 +162,7 @@ def test_a_failed_report_says_why_and_can_be_tried_again(client, desk, study, se
     """The analysis' own line is shown."""
     participant.begin()
     participant.answer()
-    state, folder, is_mine = reports.claim(desk, settings, study.id, now=NOW)
+    _, folder, is_mine = reports.claim(desk, settings, study.id, now=NOW)
     assert is_mine
     (folder / "state.json").write_text(
         json.dumps({**json.loads((folder / "state.json").read_text()), "status": "failed", "message": "no test trials"})

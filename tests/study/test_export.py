@@ -58,7 +58,7 @@ def test_values_that_the_docs_list_are_the_codes(exported):
     text = section("trials.csv")
     for column in TABLES["trials"]:
         line = next(line for line in text.splitlines() if f"`{column.name}`" in line)
-        listed = [v for v in re.findall(r"`([\w]+)`", line.split("|")[3])]
+        listed = re.findall(r"`([\w]+)`", line.split("|")[3])
         if listed:
             assert column.values.split(", ") == listed
 

@@ -4,8 +4,8 @@ import io
 import json
 
 import pytest
-from PIL import Image
 from pictures import draw, make_set
+from PIL import Image
 
 from study.manifest import ManifestError, pixels_sha256, read_manifest
 from study.stimuli import encode, pad
