@@ -45,7 +45,7 @@ def methods(results: Results) -> tuple[str, ...]:
     if size_px:
         unit = {"css_px": "CSS pixels"}.get(str(trial.get("size_unit")), "pixels")
         said.append(f"Pictures were {size_px} × {size_px} {unit}, losslessly encoded.")
-    said.append("Which side and which interval held the fake was drawn at random.")
+    said.append("The side and the order of the fake varied from trial to trial.")
     if practice.get("n_trials") is not None:
         feedback = " with feedback" if practice.get("feedback") else ""
         said.append(f"{counted(practice['n_trials'], 'practice trial')}{feedback} came first and were not scored.")

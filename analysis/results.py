@@ -182,8 +182,7 @@ def condition_rates(
 
 def _rates_by(groups: pd.api.typing.DataFrameGroupBy[Any, Any]) -> pd.DataFrame:
     """Count k of n per group, with a Wilson interval that ignores clustering."""
-    table = groups["fooled"].agg(n_trials="size", n_fooled=lambda fooled: int(fooled.sum())).reset_index()
-    table["n_fooled"] = table["n_fooled"].astype(np.int64)
+    table = groups["fooled"].agg(n_trials="size", n_fooled="sum").astype(np.int64).reset_index()
     table["fool_rate"] = table["n_fooled"] / table["n_trials"]
     table["ci_low"], table["ci_high"] = wilson(table["n_fooled"], table["n_trials"])
     return table
