@@ -1,38 +1,33 @@
 """Debian's Chromium, driven by Playwright."""
 
-import os
-import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers lie beside the tests, which are no package
+
+from browsers import launch
+from person import Person
+from study_server import Server, running_server
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "study" / "static"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        message = "needs Chromium: sudo apt-get install -y chromium"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = launch(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +50,23 @@ def module_page(chromium: Browser) -> Iterator[Page]:
     page.goto("http://modules.test/")
     yield page
     context.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real application with an instance of its own."""
+    with running_server(tmp_path_factory.mktemp("instance")) as server:
+        yield server
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def person(context: BrowserContext, server: Server) -> Person:
+    return Person(context.new_page(), server)

@@ -224,7 +224,7 @@ def test_a_window_that_changes_the_pictures_size_makes_the_trial_void(
     reasons = run(
         """
         const w = new World().ready().go().until("second").frames(5);
-        w.do({ type: "resize", fits: given.fits, same_size: given.same_size });
+        w.do({ type: "resize", fits: given.fits, same_size: given.same_size, shown_px: { width: 1, height: 1 } });
         return w.of("send").map((e) => e.report.void_reason);
     """,
         fits=fits,
@@ -235,11 +235,11 @@ def test_a_window_that_changes_the_pictures_size_makes_the_trial_void(
 
 def test_a_window_that_is_too_small_waits_until_it_is_larger(run: Run) -> None:
     seen = run("""
-        const w = new World().ready().do({ type: "loaded", trial_id: "one" }).do({ type: "resize", fits: false, same_size: false });
+        const w = new World().ready().do({ type: "loaded", trial_id: "one" }).do({ type: "resize", fits: false, same_size: false, shown_px: { width: 1, height: 1 } });
         const small = view(w.state);
         w.do({ type: "proceed" }).frames(50);
         const still = w.state.phase;
-        w.do({ type: "resize", fits: true, same_size: false }).do({ type: "proceed" }).frames(2);
+        w.do({ type: "resize", fits: true, same_size: false, shown_px: { width: 1, height: 1 } }).do({ type: "proceed" }).frames(2);
         return { gate: small.gate, can: small.can_proceed, still, phase: w.state.phase };
     """)
     assert seen == {"gate": "small", "can": False, "still": "loading", "phase": "blank"}
@@ -407,7 +407,7 @@ def test_no_order_of_events_breaks_it(run: Run) -> None:
                     () => w.do({ type: "proceed" }), () => w.do({ type: "proceed" }),
                     () => w.do({ type: "answer", side: random(2) ? "left" : "right", t: w.t + 100 }),
                     () => w.do({ type: random(2) ? "away" : "back" }), () => w.do({ type: "back" }), () => w.do({ type: "online" }),
-                    () => w.do({ type: "resize", fits: random(5) > 0, same_size: random(2) === 0 }),
+                    () => w.do({ type: "resize", fits: random(5) > 0, same_size: random(2) === 0, shown_px: { width: 1, height: 1 } }),
                 ];
                 events[random(events.length)]();
                 const { open } = view(w.state);
