@@ -14,14 +14,16 @@ def percent(rate: float, digits: int = 1) -> str:
 
 
 def p_text(p: float) -> str:
-    """Write a p-value as APA does: p < .001, p = .032, p > .999."""
+    """Write a p-value as APA does, with spaces that do not break: p < .001, p = .032, p > .999."""
     if math.isnan(p):
         return "p not defined"
     if p < 0.001:
-        return "p < .001"
-    if p > 0.999:
-        return "p > .999"
-    return f"p = {p:.3f}".replace("0.", ".")
+        text = "p < .001"
+    elif p > 0.999:
+        text = "p > .999"
+    else:
+        text = f"p = {p:.3f}".replace("0.", ".")
+    return text.replace(" ", "\u00a0")
 
 
 def number(value: float, digits: int = 2) -> str:
