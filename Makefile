@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: help setup demo test lint types format smoke screenshots stimuli-demo clean
+.PHONY: help setup demo test lint types format smoke screenshots report stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,20 @@ types: $(VENV)/.all  ## mypy, strict
 
 format: $(VENV)/.all  ## let ruff format the tree
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+smoke: $(VENV)/.all  ## the whole chain without a person; prints the report's path
+	@$(BIN)/python tools/smoke.py
+
+screenshots: $(VENV)/.all  ## every participant screen, into docs/screenshots
+	@$(BIN)/python tools/screenshots.py
+
+report: $(VENV)/.base  ## EXPORT=FOLDER_OR_ZIP OUT=DIR: fool rates with intervals, as one HTML page and tables
+	@$(BIN)/python -m analysis report "$(EXPORT)" --out "$(OUT)"
+
+stimuli-demo: $(VENV)/.colorizer  ## render the demo's stimulus set again with the shipped network
+	@rm -rf study/demo/stimuli
+	@$(BIN)/python -m colorizer stimuli --real samples/photos --model truehue-lite random --n-random 6 --seed 2016 \
+	    --format webp --name truehue-demo --out study/demo/stimuli
 
 clean:  ## remove the demo's data (asks nothing: it is only a demo)
 	@rm -rf .demo out

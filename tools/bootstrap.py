@@ -6,7 +6,7 @@ Runs on a bare Python 3.11+ with nothing installed, so it uses the standard libr
 """
 
 import os
-import subprocess  # noqa: S404 - starting pip is this script's whole work
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -20,7 +20,7 @@ def fail(message: str) -> None:
 
 def main(folder: str, extras: str) -> None:
     """Install `extras` (comma separated, as in pyproject.toml) of this checkout into `folder`."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - a person may start it with an older one, and must be told
         found = ".".join(map(str, sys.version_info[:3]))
         fail(f"expected Python 3.11 or newer, got {found}; try make PYTHON=python3.12 …")
     root = Path(__file__).resolve().parent.parent
