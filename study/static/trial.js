@@ -230,7 +230,8 @@ const HANDLERS = {
     const { what } = state.edge;
     const next = { ...state, edge: null };
     const late = Math.max(0, Math.floor((t - frame) / (refreshInterval(state.intervals) ?? Infinity)));
-    if (what === "buttons") return [{ ...next, buttons_at: t }, []];
+    // Only now, with the clock running, is there time to fetch what comes next.
+    if (what === "buttons") return [{ ...next, buttons_at: t }, [{ type: "prefetch", urls: state.prefetch }]];
     if (what === "onset") {
       /** @type {Effect[]} */
       const effects = state.phase === "first" ? [{ type: "note", trial_id: trialOf(state).trial_id, shown: true }] : [];
@@ -317,8 +318,7 @@ const ON_FRAME = {
 
   hold(state, t) {
     if (!isOver(state, t, trialOf(state).timing.buttons_after_ms)) return [{ ...state, frames: state.frames + 1 }, []];
-    const next = { ...enter(state, "answering", t), edge: { frame: t, what: "buttons" } };
-    return [next, [{ type: "prefetch", urls: state.prefetch }]];
+    return [{ ...enter(state, "answering", t), edge: { frame: t, what: "buttons" } }, []];
   },
 
   feedback(state, t) {

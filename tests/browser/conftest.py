@@ -52,7 +52,7 @@ def module_page(chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real application with an instance of its own."""
     with running_server(tmp_path_factory.mktemp("instance")) as server:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ blank_between_ms = 600
 buttons_after_ms = 100
 feedback_ms = 150
 """
+# Many exposures in little time: test_timing.py.
+TIMING = SLOW.replace("900", "400").replace("300", "200").replace("600", "200")
 DEFINITION = """
 preset = "zhang2016"
 [study]
@@ -75,6 +78,7 @@ STUDIES = {
     "quick": define(),
     "slow": define(timing=SLOW, n_practice=0, n_test=2, n_low_anchor=0, n_instructed=0),
     "still": define(timing=SLOW.replace("900", "5000"), n_practice=0, n_test=1, n_low_anchor=0, n_instructed=0),
+    "timing": define(timing=TIMING, n_practice=0, n_test=30, n_low_anchor=0, n_instructed=0),
     "closed": define(),
 }
 
@@ -190,6 +194,7 @@ def running_server(instance: Path, studies: dict[str, str] = STUDIES) -> Iterato
         command("create", str(definition), str(stimuli), "--slug", slug, "--seed", "7")
     if "closed" in studies:
         command("close", "closed")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
