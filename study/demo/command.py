@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from study.studies import Study, create_study, load_study, set_state
 HOST = "127.0.0.1"
 MIN_PHOTOS = 8
 MODEL = "truehue-lite"
+N_RANDOM = 4
 N_SIMULATED = 40
 SIMULATED_RATE = 0.30
 LOW_ANCHOR_RATE = 0.13
@@ -90,8 +92,8 @@ def _stimuli(settings: Settings, photos: Path | None) -> Path:
     scratch = out.with_suffix(".part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "colorizer", "stimuli", "--real", str(photos), "--model", MODEL]
-    done = subprocess.run([*command, "--out", str(scratch)], check=False)  # noqa: S603 - our own program, no shell
+    command = [sys.executable, "-m", "colorizer", "stimuli", "--real", str(photos), "--model", MODEL, "random"]
+    done = subprocess.run([*command, "--n-random", str(N_RANDOM), "--out", str(scratch)], check=False)  # noqa: S603 - our own program, no shell
     if done.returncode != 0:
         shutil.rmtree(scratch, ignore_errors=True)
         raise DemoError(f"the photographs of {photos} could not be coloured; the lines above say why")
@@ -137,7 +139,7 @@ def prepare(desk: Desk, settings: Settings, stimuli: Path, *, n_simulated: int =
     manifest = read_manifest(stimuli)
     definition = adapt(parse_definition(text, where="demo.toml"), manifest)
     _current(desk, settings, "demo", definition, manifest, stimuli)
-    about = dataclasses.replace(definition.study, title="SIMULATED: the demonstration with simulated participants")
+    about = dataclasses.replace(definition.study, title="The demonstration with simulated participants")
     told = dataclasses.replace(definition, study=about)
     simulated = _current(desk, settings, "demo-simulated", told, manifest, stimuli)
     set_state(desk.database, simulated.name, "closed")
@@ -195,6 +197,8 @@ def _serve(
     is_browser_wanted: bool,
 ) -> None:
     address = f"http://{HOST}:{port}/"
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with Ctrl-C ignored
+        signal.signal(ending, _end)
     server = subprocess.Popen(  # noqa: S603 - our own program, no shell
         [sys.executable, "-m", "gunicorn", "study:create_app()", "--bind", f"{HOST}:{port}", "--workers", "1",
          "--worker-class", "gthread", "--threads", "8", "--log-level", "warning", "--no-control-socket"],
@@ -221,6 +225,10 @@ def _serve(
                 server.wait(10)
             except subprocess.TimeoutExpired:
                 server.kill()
+
+
+def _end(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _build_ahead(desk: Desk, settings: Settings, simulated: Study) -> None:
