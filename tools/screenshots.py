@@ -1,0 +1,240 @@
+"""Take a picture of every participant screen, for the documentation.
+
+    python tools/screenshots.py [--stimuli DIR] [--out docs/screenshots]
+
+Starts the demonstration's server in a temporary instance, takes a session in Debian's Chromium at the size of a laptop
+and at the size of a phone, and writes small PNG files: docs/screenshots/<screen>-<size>.png, and trial.png, one trial
+as a strip of its moments. All but the strip are kept with few colours.
+"""
+
+import argparse
+import io
+import logging
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from study import create_app
+from study.config import read_settings
+from study.definition import parse_definition
+from study.demo.command import adapt
+from study.manifest import read_manifest
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+BUDGET_BYTES = 1_500_000
+N_TRIES = 4
+
+
+@contextmanager
+def demo_server(stimuli: Path) -> Iterator[str]:
+    """Serve the demonstration from a temporary instance."""
+    manifest = read_manifest(stimuli)
+    demo = (ROOT / "study" / "demo" / "demo.toml").read_text(encoding="utf-8")
+    fitted = adapt(parse_definition(demo), manifest)
+    # The numbers of trials that fit the pictures, in the demonstration's own words.
+    numbers = {
+        "practice": f"n_trials = {fitted.practice.n_trials}\nn_spare = {fitted.practice.n_spare}",
+        "test": f"n_trials = {fitted.test.n_trials}",
+        "catch": f"n_low_anchor = {fitted.catch.n_low_anchor}\nn_instructed = {fitted.catch.n_instructed}\n"
+        f"n_spare = {fitted.catch.n_spare}",
+    }
+    text = f'preset = "zhang2016"\n[study]\ntitle = "{fitted.study.title}"\ncontact = "lab@example.org"\n'
+    text += "".join(f"[{table}]\n{keys}\n" for table, keys in numbers.items())
+    with tempfile.TemporaryDirectory(prefix="truehue-screenshots-") as folder:
+        definition = Path(folder) / "demo.toml"
+        definition.write_text(text, encoding="utf-8")
+        environment = {"TRUEHUE_INSTANCE": folder, "TRUEHUE_DEMO": "1", "TRUEHUE_CONTACT": "lab@example.org"}
+        app = create_app(read_settings(environment))
+        commands = [["upgrade"], ["close", "closed"]]
+        commands[1:1] = [["create", str(definition), str(stimuli), "--slug", slug] for slug in ("demo", "closed")]
+        for command in commands:
+            result = app.test_cli_runner().invoke(args=command)
+            if result.exit_code:
+                sys.exit(result.output)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+class Album:
+    """Where pictures go."""
+
+    def __init__(self, folder: Path, size: str) -> None:
+        """Pictures of one window size."""
+        self.folder, self.size = folder, size
+        self.kept: dict[str, Image.Image] = {}
+
+    def keep(self, name: str, png: bytes, *, has_photograph: bool = False) -> None:
+        """Write one picture; without a photograph 24 greys are enough."""
+        picture = Image.open(io.BytesIO(png)).convert("RGB")
+        self.kept[name] = picture
+        n_colours, dither = (256, Image.Dither.FLOYDSTEINBERG) if has_photograph else (24, Image.Dither.NONE)
+        picture = picture.quantize(n_colours, dither=dither)
+        picture.save(self.folder / f"{name}-{self.size}.png", optimize=True)
+
+
+def take_session(page: Page, url: str, album: Album) -> None:
+    """Go through every screen once."""
+
+    def snap(name: str, *, is_whole_page: bool = True) -> None:
+        album.keep(name, page.screenshot(full_page=is_whole_page))
+
+    def phase(name: str) -> None:
+        page.locator(f"#stage[data-phase={name}]").wait_for()
+
+    def is_in(name: str) -> bool:
+        return page.locator(f"#stage[data-phase={name}]").count() == 1
+
+    page.goto(url)
+    snap("landing")
+    page.goto(f"{url}/s/closed/")
+    snap("closed")
+    page.goto(f"{url}/p/no-such-session/")
+    snap("error")
+    page.goto(f"{url}/s/demo/")
+    snap("door")
+    page.get_by_role("link", name="No, thank you").click()
+    snap("declined")
+    page.goto(f"{url}/s/demo/")
+    page.get_by_role("button", name="I agree and start").click()
+    page.get_by_role("heading", name="How it goes").wait_for()
+    snap("instructions")
+    page.get_by_role("button", name="Start").click()
+    gate = page.locator(".gate:not([hidden])")
+    gate.wait_for()
+    snap("ready", is_whole_page=False)
+
+    has_all: set[str] = set()
+    while True:
+        page.locator("#stage[data-phase=first]").or_(gate).or_(
+            page.get_by_role("button", name="Finish")
+        ).first.wait_for()
+        if page.get_by_role("button", name="Finish").count():
+            break
+        if gate.count():
+            if "practice" in gate.inner_text().lower() and "practice-over" not in has_all:
+                snap("practice-over", is_whole_page=False)
+                has_all.add("practice-over")
+            gate.get_by_role("button").click()
+            page.locator(".gate[hidden]").wait_for(state="attached")
+            continue
+        is_practice = page.locator("[data-part=practice]").evaluate("(e) => e.style.opacity") == "1"
+        instruction = page.locator("[data-part=line][data-kind=instruction]")
+        wanted = "instructed" if instruction.count() else "trial"
+        # A screenshot may come too late for its moment: it counts only if the moment lasted.
+        shots: dict[str, bytes] = {}
+        for moment in ("first", "second", "answering"):
+            phase(moment)
+            if wanted not in has_all:
+                png = page.screenshot()
+                if is_in(moment):
+                    shots[moment] = png
+        if len(shots) == 3:
+            has_all.add(wanted)
+            for moment, png in shots.items():
+                if wanted == "instructed" and moment == "first":
+                    continue
+                album.keep(f"{wanted}-{moment}", png, has_photograph=moment != "answering")
+        elif wanted == "instructed" and "answering" in shots:
+            album.keep("instructed-answering", shots["answering"])
+        side = "right" if instruction.count() and "right" in instruction.inner_text() else "left"
+        page.get_by_role("button", name=side.title()).click()
+        if is_practice and "feedback" not in has_all:
+            phase("feedback")
+            page.wait_for_timeout(150)
+            snap("feedback", is_whole_page=False)
+            has_all.add("feedback")
+        page.locator("#stage:not([data-phase=answering]), form").first.wait_for()
+    if "trial" not in has_all:
+        sys.exit("the machine was too busy to catch a trial; run make screenshots again")
+
+    snap("questionnaire")
+    page.get_by_role("button", name="Finish").click()
+    page.locator(".error").first.wait_for()
+    snap("questionnaire-errors")
+    for group in page.get_by_role("group").all():
+        group.get_by_role("radio").first.check()
+    page.get_by_role("button", name="Finish").click()
+    page.get_by_role("heading", name="Your result").wait_for()
+    snap("debrief")
+
+
+def compose_strip(album: Album, out: Path) -> None:
+    """Put the three moments of one trial side by side."""
+    moments = [album.kept[f"trial-{moment}"] for moment in ("first", "second", "answering")]
+    width, height = moments[0].size
+    box = (width // 2 - 312, 150, width // 2 + 312, 650)
+    crops = [moment.crop(box) for moment in moments]
+    crops = [crop.resize((crop.width * 2 // 3, crop.height * 2 // 3), Image.Resampling.LANCZOS) for crop in crops]
+    gap = 10
+    strip = Image.new("RGB", (3 * crops[0].width + 2 * gap, crops[0].height), (255, 255, 255))
+    for number, crop in enumerate(crops):
+        strip.paste(crop, (number * (crop.width + gap), 0))
+    strip.save(out, optimize=True)
+
+
+def with_retry(act: Callable[[], None]) -> None:
+    """Take a session again if the machine was too busy to catch its moments."""
+    for attempt in range(N_TRIES):
+        try:
+            return act()
+        except SystemExit:
+            if attempt + 1 == N_TRIES:
+                raise
+    return None
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stimuli", type=Path, default=ROOT / "study" / "demo" / "stimuli")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    args = parser.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("needs Chromium: sudo apt-get install -y chromium")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for old in args.out.glob("*.png"):
+        old.unlink()
+    with demo_server(args.stimuli) as url, sync_playwright() as playwright:
+        browser: Browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        for size, (width, height) in SIZES.items():
+            album = Album(args.out, size)
+
+            def visit(album: Album = album, width: int = width, height: int = height) -> None:
+                is_phone = width < 600
+                context = browser.new_context(
+                    viewport={"width": width, "height": height}, is_mobile=is_phone, has_touch=is_phone
+                )
+                take_session(context.new_page(), url, album)
+                context.close()
+
+            with_retry(visit)
+            if size == "desktop":
+                compose_strip(album, args.out / "trial.png")
+        browser.close()
+    n_bytes = sum(path.stat().st_size for path in args.out.iterdir())
+    print(f"{len(list(args.out.iterdir()))} pictures, {n_bytes / 1000:.0f} KB, in {args.out}")
+    if n_bytes > BUDGET_BYTES:
+        sys.exit(f"expected at most {BUDGET_BYTES / 1000:.0f} KB together; lower the number of screens or colours")
+
+
+if __name__ == "__main__":
+    main()
