@@ -10,15 +10,14 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import alembic.command
-import alembic.config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:  # Alembic is imported where it is used: a worker that serves pages never needs it
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_TIMEOUT_S = 30
@@ -131,30 +130,39 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def alembic_config(database: Database) -> alembic.config.Config:
+def alembic_config(database: Database) -> "Config":
     """Configure Alembic for this database; env.py takes the connection from `attributes`."""
-    config = alembic.config.Config(MIGRATIONS / "alembic.ini")
+    from alembic.config import Config
+
+    config = Config(MIGRATIONS / "alembic.ini")
     config.attributes["database"] = database
     return config
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the tables to the newest revision; costs one SELECT if they are."""
+    from alembic import command
+
     try:
         if revision == "head" and is_current(database):
             return
-        alembic.command.upgrade(alembic_config(database), revision)
+        command.upgrade(alembic_config(database), revision)
     except OperationalError as error:
         raise DatabaseError(f"the database cannot be opened: {_first_line(error)}; check DATABASE_URL") from None
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Take the tables back to an older revision."""
-    alembic.command.downgrade(alembic_config(database), revision)
+    from alembic import command
+
+    command.downgrade(alembic_config(database), revision)
 
 
 def is_current(database: Database) -> bool:
     """Whether the tables are at the newest revision."""
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     with database.reading() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     return current == ScriptDirectory.from_config(alembic_config(database)).get_current_head()

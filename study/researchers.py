@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,8 +16,12 @@ from study.models import Researcher
 MIN_PASSWORD = 10
 LINK_MAX_AGE_S = 3600
 hasher = PasswordHasher()
-# Verified when the address is unknown, so that the time to refuse tells nothing.
-DECOY = hasher.hash("nobody's password")
+
+
+@cache
+def decoy() -> str:
+    """Give a hash to verify when the address is unknown, so that the time to refuse tells nothing."""
+    return hasher.hash("nobody's password")
 
 
 class ResearcherError(ValueError):
@@ -48,7 +53,7 @@ def check_password(database: Database, email: str, password: str, *, now: dateti
     """Return the account's id if the password is right."""
     with database.reading_session() as session:
         row = find(session, email)
-    digest = row.password_hash if row and row.password_hash else DECOY
+    digest = row.password_hash if row and row.password_hash else decoy()
     try:
         hasher.verify(digest, password)
     except (VerificationError, InvalidHashError):
