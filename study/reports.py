@@ -1,9 +1,11 @@
 """Reports: `python -m analysis report` on a fresh export, in the background, with its state on disk.
 
 A report is a folder whose name says which data it is about. Making the folder is the claim to build it, so that of
-several workers only one does; the state file in it tells all of them how far it is.
+several workers only one does; the state file in it tells all of them how far it is. The builder holds a lock that
+dies with its process, so that a report that nobody builds any more is noticed and begun again.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import threading
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import func, select
 
@@ -23,6 +26,7 @@ from study.models import AnswerRow, SessionRow, StudyRow, TrialRow
 from study.sessions import Desk
 
 TIMEOUT_S = 1800
+GRACE_S = 5  # between making a folder and locking it
 STATUSES = ("queued", "running", "done", "failed")
 
 
@@ -70,20 +74,36 @@ def claim(
     folder = settings.reports / study.slug / report_id
     fresh = ReportState(report_id, "queued", "", utc_text(now), n_sessions or 0, n_trials or 0)
     old = read_state(folder)
-    if old is not None and ((is_repeat and old.status == "failed") or _is_stale(old, now=now)):
+    if old is not None and ((is_repeat and old.status == "failed") or _is_orphan(folder, old, now=now)):
         shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
     except FileExistsError:
         return read_state(folder) or fresh, folder, False
+    lock = (folder / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    _locks[folder] = lock
     _write_state(folder, fresh)
     return fresh, folder, True
 
 
-def _is_stale(state: ReportState, *, now: datetime) -> bool:
+_locks: dict[Path, IO[str]] = {}
+
+
+def _is_orphan(folder: Path, state: ReportState, *, now: datetime) -> bool:
+    """Whether a report is not finished and its builder is gone: then its lock can be had."""
     started = datetime.fromisoformat(state.started_at_utc)
-    return not state.is_over and now - started > timedelta(seconds=TIMEOUT_S)
+    if state.is_over or now - started < timedelta(seconds=GRACE_S):
+        return False
+    try:
+        with (folder / ".lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def build(
@@ -116,7 +136,17 @@ def build(
                 shutil.move(item, folder / item.name)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return tell("failed", f"{type(error).__name__}: {error}"[:500])
-    return tell("done")
+    else:
+        return tell("done")
+    finally:
+        release(folder)
+
+
+def release(folder: Path) -> None:
+    """Give the lock of a report back; its process's end does the same."""
+    lock = _locks.pop(folder, None)
+    if lock is not None:
+        lock.close()
 
 
 def read_state(folder: Path) -> ReportState | None:

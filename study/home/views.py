@@ -17,7 +17,16 @@ DEMO_SIMULATED = "demo-simulated"
 def index() -> str:
     """Show the two ways into the demo, or nothing that tells what runs here."""
     settings = truehue().settings
-    return render_template("home/index.html", is_demo=settings.is_demo, contact=settings.contact)
+    if not settings.is_demo:
+        return render_template("home/index.html", contact=settings.contact)
+    return render_template(
+        "participant/landing.html",
+        study=None,
+        contact=settings.contact,
+        demo_url=url_for("participant.door", slug=DEMO),
+        report_url=url_for("home.report", slug=DEMO_SIMULATED),
+        own_report_url=url_for("home.report", slug=DEMO),
+    )
 
 
 @blueprint.get("/report/<slug>/")

@@ -5,11 +5,13 @@ import json
 import re
 import time
 import zipfile
+from datetime import timedelta
 
 import pytest
 from conftest import NOW
 
-from study import reports, researchers
+from study import create_app, reports, researchers
+from study.config import read_settings
 from study.simulate import Parameters, simulate
 
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
@@ -164,6 +166,7 @@ def test_a_failed_report_says_why_and_can_be_tried_again(client, desk, study, se
     participant.answer()
     _, folder, is_mine = reports.claim(desk, settings, study.id, now=NOW)
     assert is_mine
+    reports.release(folder)
     (folder / "state.json").write_text(
         json.dumps({**json.loads((folder / "state.json").read_text()), "status": "failed", "message": "no test trials"})
     )
@@ -172,6 +175,19 @@ def test_a_failed_report_says_why_and_can_be_tried_again(client, desk, study, se
     assert "failed: no test trials" in text
     _, _, again = reports.claim(desk, settings, study.id, now=NOW, is_repeat=True)
     assert again
+    reports.release(folder)
+
+
+def test_a_report_whose_builder_died_is_begun_again(desk, study, settings, participant):
+    """While the builder lives the report is its own; when its lock is free somebody else may."""
+    participant.begin()
+    participant.answer()
+    later = NOW + timedelta(minutes=1)
+    _, folder, _ = reports.claim(desk, settings, study.id, now=NOW)
+    assert not reports.claim(desk, settings, study.id, now=later)[2]
+    reports.release(folder)
+    assert reports.claim(desk, settings, study.id, now=later)[2]
+    reports.release(folder)
 
 
 def test_passwords_are_long_and_hashed(desk):
@@ -185,6 +201,14 @@ def test_passwords_are_long_and_hashed(desk):
         row = researchers.find(session, EMAIL.upper())
     assert row is not None
     assert row.password_hash.startswith("$argon2id$")
+
+
+def test_the_landing_page_of_a_demonstration_leads_to_test_and_report(tmp_path, app):
+    """Two ways in; a report that nobody can have yet says so."""
+    demo = create_app(read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "demo"), "TRUEHUE_DEMO": "1"}))
+    text = demo.test_client().get("/").text
+    for url in ("/s/demo/", "/report/demo-simulated/", "/report/demo/"):
+        assert f'href="{url}"' in text
 
 
 def test_the_landing_page_of_a_real_instance_tells_nothing(app, study):
