@@ -179,7 +179,7 @@ def take_session(page: Page, url: str, album: Album) -> None:
 def compose_strip(album: Album, out: Path) -> None:
     """Put the three moments of one trial side by side."""
     moments = [album.kept[f"trial-{moment}"] for moment in ("first", "second", "answering")]
-    width, height = moments[0].size
+    width = moments[0].width
     box = (width // 2 - 312, 150, width // 2 + 312, 650)
     crops = [moment.crop(box) for moment in moments]
     crops = [crop.resize((crop.width * 2 // 3, crop.height * 2 // 3), Image.Resampling.LANCZOS) for crop in crops]

@@ -1,16 +1,15 @@
 /**
  * Paints what `view(state)` says.  `show` and `draw` are called inside requestAnimationFrame and nowhere else.
  *
- * A picture is drawn to its canvas ahead of time, under a cover in the colour of the field; to show it, the cover is
- * lifted.  The cover is .999 opaque: its last 0.1 % moves no channel by as much as half a level, so nothing is to be
- * seen, but the compositor may not skip the canvas beneath, and the first showing is as prompt as any later one.
+ * A picture is drawn to its canvas ahead of time, under an opaque cover in the colour of the field that is a compositor
+ * layer of its own; to show it, the cover is lifted.
  */
 
 import { layout } from "./layout.js";
 
 /** @typedef {ReturnType<typeof import("./trial.js").view>} View */
 
-const COVERED = "0.999";
+const COVERED = "1";
 const LIFTED = "0";
 const SIDES = /** @type {const} */ (["left", "right"]);
 
