@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from colorizer.models import MODELS, ClassifyingColorizer
@@ -117,7 +117,7 @@ def save_checkpoint(
     }
     temporary = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, temporary, metadata={"truehue": json.dumps(story, sort_keys=True)})
+    temporary.write_bytes(save(tensors, metadata={"truehue": json.dumps(story, sort_keys=True)}))
     temporary.replace(path)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -217,7 +217,7 @@ def main() -> int:
             instance=instance)  # fmt: skip
         run("open it", *flask, "open", slug, instance=instance)
         browser_session(instance, slug)
-        run(f"{arguments.participants} simulated participants", *flask, "simulate", slug, "--participants",
+        run(f"{arguments.participants} simulated participants", *flask, "simulate", slug, "--among-people", "--participants",
             str(arguments.participants), "--fool-rate", "0.32", "--seed", "7", instance=instance)  # fmt: skip
         run("export", *flask, "export", slug, "--out", str(out / "export"), instance=instance)
         run("report", "analysis", "report", str(out / "export"), "--out", str(out / "report"), instance=instance)
