@@ -210,15 +210,15 @@ def main() -> int:
     instance, slug = out / "instance", "smoke"
     flask = ("flask", "--app", "study")
     try:
-        run("render the stimuli", "colorizer", "stimuli", "--real", "samples/photos", "--model", "truehue-lite", "random",
-            "--n-random", "6", "--out", str(out / "stimuli"), instance=instance)  # fmt: skip
+        render = ("--model", "truehue-lite", "random", "--n-random", "6", "--seed", "1", "--out", str(out / "stimuli"))
+        run("render the stimuli", "colorizer", "stimuli", "--real", "samples/photos", *render, instance=instance)
         run("make the database", *flask, "upgrade", instance=instance)
         run("create the study", *flask, "create", str(out / "smoke.toml"), str(out / "stimuli"), "--slug", slug,
             instance=instance)  # fmt: skip
         run("open it", *flask, "open", slug, instance=instance)
         browser_session(instance, slug)
-        run(f"{arguments.participants} simulated participants", *flask, "simulate", slug, "--among-people", "--participants",
-            str(arguments.participants), "--fool-rate", "0.32", "--seed", "7", instance=instance)  # fmt: skip
+        people = ("--among-people", "--participants", str(arguments.participants), "--fool-rate", "0.32", "--seed", "7")
+        run(f"{arguments.participants} simulated participants", *flask, "simulate", slug, *people, instance=instance)
         run("export", *flask, "export", slug, "--out", str(out / "export"), instance=instance)
         run("report", "analysis", "report", str(out / "export"), "--out", str(out / "report"), instance=instance)
         trials = trials_from_database(instance, slug)

@@ -74,7 +74,8 @@ def test_real_and_fake_share_their_lightness(photo_folder: Path, tmp_path: Path,
             error = (real[:, :1] - fake[:, :1]).abs()
             assert float(error.quantile(1 - stimulus["gamut_clipped_share"] - 1e-6)) < 0.8
             assert stimulus["delta_e00_mean"] > 0
-        assert float(to_lab(pixels(tmp_path / "set", by[image["image_id"], "gray"]))[:, 1:].abs().max()) < 0.1
+        gray = to_lab(pixels(tmp_path / "set", by[image["image_id"], "gray"]))
+        assert float(gray[:, 1:].abs().max()) < 1.0  # a channel may be one level off by rounding
 
 
 def test_the_same_call_gives_the_same_bytes(photo_folder: Path, tmp_path: Path, weights: str) -> None:
