@@ -4,7 +4,7 @@
 
 Starts the demonstration's server in a temporary instance, takes a session in Debian's Chromium at the size of a laptop
 and at the size of a phone, and writes small PNG files: docs/screenshots/<screen>-<size>.png, and trial.png, one trial
-as a strip of its moments. All but the strip are kept with few colours.
+as a strip of its moments: of those met, the one with the strongest colours. Pages without a photograph keep 24 greys.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
@@ -85,8 +85,8 @@ class Album:
         """Write one picture; without a photograph 24 greys are enough."""
         picture = Image.open(io.BytesIO(png)).convert("RGB")
         self.kept[name] = picture
-        n_colours, dither = (256, Image.Dither.FLOYDSTEINBERG) if has_photograph else (24, Image.Dither.NONE)
-        picture = picture.quantize(n_colours, dither=dither)
+        if not has_photograph:
+            picture = picture.quantize(24, dither=Image.Dither.NONE)
         picture.save(self.folder / f"{name}-{self.size}.png", optimize=True)
 
 
@@ -122,6 +122,7 @@ def take_session(page: Page, url: str, album: Album) -> None:
     snap("ready", is_whole_page=False)
 
     has_all: set[str] = set()
+    strongest = -1.0
     while True:
         page.locator("#stage[data-phase=first]").or_(gate).or_(
             page.get_by_role("button", name="Finish")
@@ -142,18 +143,17 @@ def take_session(page: Page, url: str, album: Album) -> None:
         shots: dict[str, bytes] = {}
         for moment in ("first", "second", "answering"):
             phase(moment)
-            if wanted not in has_all:
-                png = page.screenshot()
-                if is_in(moment):
-                    shots[moment] = png
-        if len(shots) == 3:
-            has_all.add(wanted)
+            png = page.screenshot()
+            if is_in(moment):
+                shots[moment] = png
+        if wanted == "instructed":
+            for moment in ("second", "answering"):
+                if moment in shots:
+                    album.keep(f"instructed-{moment}", shots[moment], has_photograph=moment == "second")
+        elif len(shots) == 3 and (colour := colourfulness(shots["first"]) + colourfulness(shots["second"])) > strongest:
+            strongest = colour
             for moment, png in shots.items():
-                if wanted == "instructed" and moment == "first":
-                    continue
-                album.keep(f"{wanted}-{moment}", png, has_photograph=moment != "answering")
-        elif wanted == "instructed" and "answering" in shots:
-            album.keep("instructed-answering", shots["answering"])
+                album.keep(f"trial-{moment}", png, has_photograph=moment != "answering")
         side = "right" if instruction.count() and "right" in instruction.inner_text() else "left"
         page.get_by_role("button", name=side.title()).click()
         if is_practice and "feedback" not in has_all:
@@ -162,7 +162,7 @@ def take_session(page: Page, url: str, album: Album) -> None:
             snap("feedback", is_whole_page=False)
             has_all.add("feedback")
         page.locator("#stage:not([data-phase=answering]), form").first.wait_for()
-    if "trial" not in has_all:
+    if strongest < 0:
         sys.exit("the machine was too busy to catch a trial; run make screenshots again")
 
     snap("questionnaire")
@@ -174,6 +174,12 @@ def take_session(page: Page, url: str, album: Album) -> None:
     page.get_by_role("button", name="Finish").click()
     page.get_by_role("heading", name="Your result").wait_for()
     snap("debrief")
+
+
+def colourfulness(png: bytes) -> float:
+    """Spread of a screen's colours; none on a grey page."""
+    chroma = Image.open(io.BytesIO(png)).convert("RGB").convert("YCbCr").split()[1:]
+    return sum(ImageStat.Stat(channel).stddev[0] for channel in chroma)
 
 
 def compose_strip(album: Album, out: Path) -> None:
