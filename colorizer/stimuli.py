@@ -6,6 +6,7 @@ The format is `truehue-stimulus-set/1` of docs/formats.md.
 import csv
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -247,6 +248,9 @@ def render_stimuli(
     """
     if out.exists() and any(out.iterdir()):
         raise StimuliError(f"{out}: is not empty; choose another --out or remove it")
+    name = name or re.sub(r"[^a-z0-9]+", "-", out.name.lower()).strip("-") or "stimuli"
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise StimuliError(f"--name: expected lower-case letters, digits and hyphens, got {name!r}")
     if "real" in models:
         raise StimuliError("--model real: the original is always in the set; name colorizers or controls")
     seen = [load_checkpoint(m, (weights or {}).get(m))[1].seen_phashes for m in models if m not in CONTROLS]
@@ -287,7 +291,7 @@ def render_stimuli(
     }
     manifest = {
         "format": FORMAT,
-        "name": name or out.name,
+        "name": name,
         "settings": asdict(settings),
         "commit": current_commit(),
         "conditions": {"real": real_told} | {c: told for c, (_, told) in conditions.items()},

@@ -135,6 +135,14 @@ def test_random_wears_the_colours_of_another_motif(photo_folder: Path, tmp_path:
         assert group[nearest] != group[stimulus["image_id"]]
 
 
+def test_the_set_is_named_after_its_folder(photo_folder: Path, tmp_path: Path, weights: str) -> None:
+    """Whatever the folder is called, the name is lower-case letters, digits and hyphens; a bad --name is refused."""
+    assert render(photo_folder, tmp_path / "My Set.part", weights, models=("gray",))["name"] == "my-set-part"
+    assert render(photo_folder, tmp_path / "…", weights, models=("gray",))["name"] == "stimuli"
+    with pytest.raises(StimuliError, match="--name: expected lower-case"):
+        render(photo_folder, tmp_path / "out", weights, models=("gray",), name="My Set")
+
+
 def test_bad_requests_leave_nothing_behind(photo_folder: Path, tmp_path: Path, weights: str) -> None:
     """A full folder, no photographs, only unusable ones, an unknown model: one error, no half-written set."""
     (tmp_path / "full").mkdir()
