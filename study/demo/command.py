@@ -28,7 +28,7 @@ from study.config import Settings, read_settings
 from study.db import Database
 from study.definition import StudyDefinition, parse_definition
 from study.demo.errors import DemoError
-from study.manifest import REAL, Manifest, read_manifest
+from study.manifest import REAL, Manifest, ManifestError, read_manifest
 from study.models import SessionRow, StudyRow
 from study.sessions import Desk
 from study.simulate import Parameters, simulate
@@ -85,20 +85,31 @@ def _stimuli(settings: Settings, photos: Path | None) -> Path:
     if not photos.is_dir():
         raise DemoError(f"{photos} is not a folder; name a folder of photographs: make demo PHOTOS=DIR")
     out = settings.instance / "photos" / _folder_name(photos)
-    if (out / "manifest.json").is_file():
+    if _is_whole(out):
         click.echo(f"using the pictures rendered before from {photos}")
         return out
+    shutil.rmtree(out, ignore_errors=True)
     click.echo(f"colouring the photographs of {photos} …")
     scratch = out.with_suffix(".part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "colorizer", "stimuli", "--real", str(photos), "--model", MODEL, "random"]
-    done = subprocess.run([*command, "--n-random", str(N_RANDOM), "--out", str(scratch)], check=False)  # noqa: S603 - our own program, no shell
+    options = ["--n-random", str(N_RANDOM), "--name", "your-photographs", "--out", str(scratch)]
+    done = subprocess.run([*command, *options], check=False)  # noqa: S603 - our own program, no shell
     if done.returncode != 0:
         shutil.rmtree(scratch, ignore_errors=True)
         raise DemoError(f"the photographs of {photos} could not be coloured; the lines above say why")
     scratch.replace(out)
     return out
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether a set that was rendered before can be used; what an older or interrupted run left cannot."""
+    try:
+        read_manifest(folder)
+    except ManifestError:
+        return False
+    return True
 
 
 def _folder_name(photos: Path) -> str:

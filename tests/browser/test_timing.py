@@ -28,8 +28,8 @@ def complaint(run: Measured) -> str:
 def test_sixty_exposures_are_painted_for_as_long_as_they_should(chromium: Browser, server: Server) -> None:
     """At least 95 % of those that claim no dropped frame are within a frame.
 
-    A compositor that other programs starve paints late without the page's knowledge, so a crowded machine may try again; a
-    page that is wrong is wrong each time.
+    A compositor that other programs starve paints late without the page's knowledge, so a crowded machine may try
+    again; a page that is wrong is wrong each time.
     """
     complaints = []
     for _ in range(N_TRIES):
