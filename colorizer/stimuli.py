@@ -117,7 +117,7 @@ def draw_photos(
         try:
             photo = _accept(file, data, settings, drawn, seen_phashes, allow_seen=allow_seen)
         except PhotoError as error:
-            refuse(file, error.reason, str(error))
+            refuse(file, error.reason, str(error).removeprefix(f"{file.name}: "))
         else:
             drawn.append(photo)
     # Ids in the order of names: nothing about the draw shows, and adding a photograph shifts little.

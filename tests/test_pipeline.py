@@ -1,5 +1,8 @@
 """The whole chain, through the same commands as a person: the only test that sees all three packages."""
 
+import csv
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,3 +25,61 @@ def test_from_photographs_to_a_report_whose_numbers_are_the_databases(tmp_path: 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "numbers of the report agree with the database" in done.stdout
     assert Path(done.stdout.splitlines()[-1]).is_file()
+
+
+@pytest.mark.slow
+def test_the_demo_colours_a_persons_own_photographs(tmp_path: Path) -> None:
+    """`make demo PHOTOS=DIR` up to the server: rendered once and kept, again if unusable; too few are refused."""
+    from study.config import read_settings
+    from study.definition import parse_definition
+    from study.demo.command import adapt, find_stimuli
+    from study.demo.errors import DemoError
+    from study.manifest import read_manifest
+
+    photos = tmp_path / "my photos"
+    photos.mkdir()
+    for path in sorted((ROOT / "samples" / "photos").glob("*-1.jpg"))[:10]:
+        shutil.copy(path, photos)
+    settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "instance")})
+    settings.prepare()
+    rendered = find_stimuli(settings, photos)
+    manifest = read_manifest(rendered)
+    assert list(manifest.models) == ["truehue-lite"]
+    assert len(manifest.photos) >= 8
+    before = (rendered / "manifest.json").stat().st_mtime_ns
+    assert find_stimuli(settings, photos) == rendered
+    assert (rendered / "manifest.json").stat().st_mtime_ns == before
+    next((rendered / "images").iterdir()).unlink()
+    assert read_manifest(find_stimuli(settings, photos)).sha256 == manifest.sha256
+    definition = parse_definition((ROOT / "study" / "demo" / "demo.toml").read_text(), where="demo.toml")
+    assert adapt(definition, manifest).test.n_trials >= 4
+    for path in sorted(photos.iterdir())[5:]:
+        path.unlink()
+    with pytest.raises(DemoError, match="needs 8 or more"):
+        adapt(definition, read_manifest(find_stimuli(settings, photos)))
+
+
+def test_the_golden_export_has_the_shape_that_the_study_writes_today() -> None:
+    """The file that the analysis is tested on and the study's writer agree: columns of every table, in order."""
+    from study import export
+
+    golden = ROOT / "tests" / "golden" / "export-1"
+    tables = {"trials.csv": export.TRIALS, "sessions.csv": export.SESSIONS, "answers.csv": export.ANSWERS}
+    for name, columns in tables.items():
+        with (golden / name).open(newline="", encoding="utf-8") as file:
+            assert next(csv.reader(file)) == [column.name for column in columns], name
+    assert json.loads((golden / "study.json").read_text(encoding="utf-8"))["format"] == export.FORMAT
+
+
+def test_the_shipped_set_is_what_both_sides_of_the_seam_mean() -> None:
+    """The colorizer wrote it (another test renders it again) and the study reads it, every pixel hash checked."""
+    from study.manifest import read_manifest
+
+    manifest = read_manifest(ROOT / "study" / "demo" / "stimuli")
+    assert len(manifest.photos) == 28
+    assert list(manifest.models) == ["truehue-lite"]
+    golden = json.loads((ROOT / "tests/golden/export-1/manifest.json").read_text(encoding="utf-8"))
+    shipped = json.loads((ROOT / "study/demo/stimuli/manifest.json").read_text(encoding="utf-8"))
+    assert golden["format"] == shipped["format"]
+    for part in ("images", "stimuli"):
+        assert set(golden[part][0]) == set(shipped[part][0]), part

@@ -53,7 +53,7 @@ def demo(*, port: int, photos: Path | None, is_browser_wanted: bool) -> None:
     settings.prepare()
     desk = Desk(Database(settings.database_url), settings.secret_key)
     db.upgrade(desk.database)
-    stimuli = _stimuli(settings, photos)
+    stimuli = find_stimuli(settings, photos)
     simulated = prepare(desk, settings, stimuli)
     researchers.add(desk.database, RESEARCHER, "", now=_now())
     link = researchers.link_token(desk.database, desk.key, RESEARCHER)
@@ -75,7 +75,7 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _stimuli(settings: Settings, photos: Path | None) -> Path:
+def find_stimuli(settings: Settings, photos: Path | None) -> Path:
     """Find the shipped stimulus set, or render the person's photographs."""
     if photos is None:
         shipped = Path(str(files("study").joinpath("demo", "stimuli")))
@@ -90,16 +90,11 @@ def _stimuli(settings: Settings, photos: Path | None) -> Path:
         return out
     shutil.rmtree(out, ignore_errors=True)
     click.echo(f"colouring the photographs of {photos} …")
-    scratch = out.with_suffix(".part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "colorizer", "stimuli", "--real", str(photos), "--model", MODEL, "random"]
-    options = ["--n-random", str(N_RANDOM), "--name", "your-photographs", "--out", str(scratch)]
-    done = subprocess.run([*command, *options], check=False)  # noqa: S603 - our own program, no shell
-    if done.returncode != 0:
-        shutil.rmtree(scratch, ignore_errors=True)
+    options = ["--n-random", str(N_RANDOM), "--name", "your-photographs", "--out", str(out)]
+    # It writes the set whole or not at all.
+    if subprocess.run([*command, *options], check=False).returncode != 0:  # noqa: S603 - our own program, no shell
         raise DemoError(f"the photographs of {photos} could not be coloured; the lines above say why")
-    scratch.replace(out)
     return out
 
 
