@@ -1,5 +1,7 @@
 """What every colorizer is: a module that turns L into ab."""
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 from colorizer.decoding import PAPER_TEMPERATURE, annealed_mean
 
 
-class Colorizer(nn.Module):
+class Colorizer(nn.Module, ABC):
     """A system that colours: `predict_ab(L_B1HW) -> ab_B2HW`, L in [0, 100], ab in CIE units.
 
     `multiple` is what height and width must be multiples of inside; `predict_ab` pads and crops by itself.
@@ -17,9 +19,9 @@ class Colorizer(nn.Module):
     multiple: int = 8
     working_px: int = 256  # short side at which it colours best
 
+    @abstractmethod
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Colours for these lightnesses, at the same height and width."""
-        raise NotImplementedError  # pragma: no cover - every model has its own
 
 
 class ClassifyingColorizer(Colorizer):
@@ -28,9 +30,9 @@ class ClassifyingColorizer(Colorizer):
     temperature: float = PAPER_TEMPERATURE
     stride: int = 4  # of the logits
 
+    @abstractmethod
     def forward(self, L_B1HW: Tensor) -> Tensor:
         """L in [0, 100] with sides that are multiples of `multiple` -> logits (B, 313, H/4, W/4)."""
-        raise NotImplementedError  # pragma: no cover - every model has its own
 
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Annealed mean of the predicted distribution, upsampled (bilinear) to the size of L."""
