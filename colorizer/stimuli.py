@@ -10,13 +10,14 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
 from tqdm import tqdm
 
@@ -179,8 +180,18 @@ def save_lossless(rgb_HW3: npt.NDArray[np.uint8], path: Path, image_format: str)
         info.add(b"sRGB", b"\x00")  # rendering intent: perceptual
         image.save(path, "PNG", pnginfo=info, compress_level=9)
     else:
-        # WebP has no sRGB chunk; without a profile the format's standard says sRGB.
-        image.save(path, "WEBP", lossless=True, quality=75, method=4, exact=True)
+        # WebP has no sRGB chunk: its tag is the profile itself.
+        tag = _srgb_profile()
+        image.save(path, "WEBP", lossless=True, quality=75, method=4, exact=True, icc_profile=tag)
+
+
+@cache
+def _srgb_profile() -> bytes:
+    """The sRGB ICC profile (under 1 KB), with its creation date blanked so that the same set has the same bytes."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes.fromhex("07e0000100010000 00000000".replace(" ", ""))  # 2016-01-01, ICC.1 section 7.2.8
+    profile[84:100] = bytes(16)  # the profile's id would be a hash over the date
+    return bytes(profile)
 
 
 def _stimulus_id(seed: int, image_id: str, condition: str) -> str:

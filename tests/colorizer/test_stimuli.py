@@ -2,13 +2,14 @@
 
 import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from colorizer.checkpoints import save_checkpoint
 from colorizer.cli import main
@@ -57,8 +58,13 @@ def test_every_picture_is_as_the_manifest_says(
         head = f"{rgb.shape[1]}x{rgb.shape[0]}:RGB:".encode()
         assert stimulus["pixels_sha256"] == hashlib.sha256(head + rgb.tobytes()).hexdigest()
         with Image.open(tmp_path / "set" / stimulus["file"]) as image:
-            assert set(image.info) <= {"srgb", "background", "loop", "timestamp", "duration"}
-            assert image_format == "webp" or image.info["srgb"] == 0
+            assert set(image.info) <= {"srgb", "icc_profile", "background", "loop", "timestamp", "duration"}
+            if image_format == "png":
+                assert image.info["srgb"] == 0
+                assert "icc_profile" not in image.info
+            else:
+                profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+                assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert len(list((tmp_path / "set" / "images").iterdir())) == len(manifest["stimuli"])
 
 
