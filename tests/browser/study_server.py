@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import func, select
 from werkzeug.serving import make_server
 
 from study import create_app
@@ -152,6 +152,12 @@ class Server:
     def database(self) -> Database:
         database: Database = self.app.extensions["truehue"].desk.database
         return database
+
+    def n_sessions(self, slug: str) -> int:
+        with self.database.reading_session() as session:
+            studies = select(StudyRow.id).where(StudyRow.slug == slug)
+            query = select(func.count()).select_from(SessionRow).where(SessionRow.study_id.in_(studies))
+            return session.scalar(query) or 0
 
     def newest_session(self, slug: str) -> dict[str, Any]:
         with self.database.reading_session() as session:
