@@ -426,6 +426,7 @@ def test_before_the_answer_nothing_tells_real_from_fake(person: Person, server: 
         source = person.page.content()
         before.append(" ".join([source, *(f"{url} {head} {body!r}" for url, head, body in seen)]))
         person.answer("left")
+    assert person.look() == "over"  # the last answer is stored when the page has left the trials, not when it was given
     rows = server.trials("quick")
     assert len(rows) == N_TRIALS
     for index, row in enumerate(rows):
