@@ -1,0 +1,85 @@
+"""Into a session, and out of its instructions."""
+
+import base64
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, update
+
+from study.sessions.desk import Desk, patient
+from study.sessions.errors import Closed, Invalid
+from study.sessions.names import hash_token
+from study.sessions.state import read_state
+from study.sessions.tables import SESSIONS, STUDIES
+from study.sessions.writing import status_of
+from study.studies import SEED_BITS
+
+TOKEN_BITS = 192
+NAME_BITS = 64
+
+
+@patient
+def start(
+    desk: Desk,
+    study_id: int,
+    *,
+    now: datetime,
+    user_agent: str = "",
+    source: str = "direct",
+    is_simulated: bool = False,
+    may_be_closed: bool = False,
+    bits: Callable[[int], int] = secrets.randbits,
+) -> str:
+    """Begin a session: the participant has read the consent page and agreed. Return its token.
+
+    `bits` is where names and the session's seed come from; only simulation, which must be repeatable, brings its own.
+    """
+    study = desk.study(study_id)
+    token = base64.urlsafe_b64encode(bits(TOKEN_BITS).to_bytes(TOKEN_BITS // 8, "big")).decode()
+    with desk.database.writing() as connection:
+        # The lock queues simultaneous starts on PostgreSQL (SQLite has one writer anyway); UNIQUE(study_id, arm_slot)
+        # would notice if it did not.
+        state = connection.execute(
+            select(STUDIES.c.state).where(STUDIES.c.id == study_id).with_for_update()
+        ).scalar_one()
+        if state != "open" and not may_be_closed:
+            raise Closed(study.definition.words.closed)
+        newest = connection.execute(
+            select(func.max(SESSIONS.c.arm_slot)).where(SESSIONS.c.study_id == study_id)
+        ).scalar_one()
+        slot = 0 if newest is None else newest + 1
+        connection.execute(
+            insert(SESSIONS),
+            {
+                "study_id": study_id,
+                "session_id": f"s-{bits(NAME_BITS):016x}",
+                "token_sha256": hash_token(token),
+                "participant_id": f"p-{bits(NAME_BITS):016x}",
+                "arm": study.arm(slot),
+                "arm_slot": slot,
+                "session_seed": bits(SEED_BITS),
+                "status": "consented",
+                "source": source,
+                "is_simulated": is_simulated,
+                "is_pilot": False,
+                "consent_sha256": study.definition.consent_sha256,
+                "consented_at_utc": now,
+                "started_at_utc": now,
+                "user_agent": user_agent[:500],
+            },
+        )
+    return token
+
+
+def advance(desk: Desk, token: str, *, stage: str) -> None:
+    """Leave the instructions for the trials; anything else stays as it is, so that a second click does no harm."""
+    if stage != "instructions":
+        raise Invalid("stage: expected instructions")
+    state = read_state(desk, token)
+    with desk.database.writing() as connection:
+        connection.execute(
+            update(SESSIONS)
+            .where(SESSIONS.c.id == state.id, SESSIONS.c.status == "consented")
+            .values(status=status_of(state))
+        )

@@ -1,0 +1,37 @@
+"""What a session refuses, each with its HTTP status."""
+
+
+class SessionError(Exception):
+    """A request that the session refuses; `status` is the HTTP status, the message one line."""
+
+    status = 400
+
+
+class NotFound(SessionError):  # noqa: N818 - named after its status
+    """There is no such session, study or picture."""
+
+    status = 404
+
+
+class Closed(SessionError):  # noqa: N818
+    """The study takes no new participants."""
+
+    status = 403
+
+
+class Conflict(SessionError):  # noqa: N818
+    """The session is somewhere else."""
+
+    status = 409
+
+
+class Busy(SessionError):  # noqa: N818
+    """Too many requests met at the same row; asking again helps."""
+
+    status = 503
+
+
+class Invalid(SessionError):  # noqa: N818
+    """The request is malformed."""
+
+    status = 422

@@ -1,0 +1,26 @@
+"""Names of trials and addresses of pictures: keyed hashes of their place in the session."""
+
+import hashlib
+
+from study.design import PlannedTrial
+from study.sessions.desk import Desk
+
+
+def hash_token(token: str) -> str:
+    """Hash a token as the database knows it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _name(desk: Desk, *parts: object) -> str:
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), key=desk.name_key, digest_size=16).hexdigest()
+
+
+def trial_name(desk: Desk, session_id: str, index: int, trial: PlannedTrial) -> str:
+    """Name a trial to the browser."""
+    return _name(desk, "trial", session_id, index, trial.plan_index, trial.attempt)
+
+
+def picture_addresses(desk: Desk, session_id: str, index: int, trial: PlannedTrial) -> tuple[str, str]:
+    """Name a trial's two pictures, in order of presentation."""
+    place = (session_id, index, trial.plan_index, trial.attempt)
+    return _name(desk, "picture", *place, 0), _name(desk, "picture", *place, 1)

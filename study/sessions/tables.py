@@ -1,0 +1,55 @@
+"""The tables and the statements that an answer needs, compiled once."""
+
+from sqlalchemy import Table, and_, bindparam, func, insert, select, text
+
+from study.models import AnswerRow, SessionRow, StudyRow, TrialRow
+
+SESSIONS: Table = SessionRow.__table__  # type: ignore[assignment]
+TRIALS: Table = TrialRow.__table__  # type: ignore[assignment]
+ANSWERS: Table = AnswerRow.__table__  # type: ignore[assignment]
+STUDIES: Table = StudyRow.__table__  # type: ignore[assignment]
+_earlier, _voids = TRIALS.alias("earlier"), TRIALS.alias("voids")
+# Literal, not bound: only so do SQLite and PostgreSQL see that the partial index of void trials answers it.
+SELECT_STATE = (
+    select(
+        SESSIONS.c.id,
+        SESSIONS.c.study_id,
+        SESSIONS.c.session_id,
+        SESSIONS.c.arm,
+        SESSIONS.c.session_seed,
+        SESSIONS.c.status,
+        SESSIONS.c.handed_trial_index,
+        SESSIONS.c.handed_page_id,
+        SESSIONS.c.handed_at_utc,
+        TRIALS.c.trial_index,
+        TRIALS.c.page_id,
+        TRIALS.c.answered_at_utc,
+        select(func.count())
+        .select_from(_voids)
+        .where(_voids.c.session_id == SESSIONS.c.id, text("voids.void_reason <> ''"))
+        .scalar_subquery()
+        .label("n_void"),
+    )
+    .select_from(
+        SESSIONS.outerjoin(
+            TRIALS,
+            and_(
+                TRIALS.c.session_id == SESSIONS.c.id,
+                TRIALS.c.trial_index
+                == select(func.max(_earlier.c.trial_index))
+                .where(_earlier.c.session_id == SESSIONS.c.id)
+                .scalar_subquery(),
+            ),
+        )
+    )
+    .where(SESSIONS.c.token_sha256 == bindparam("token_sha256"))
+)
+SELECT_VOIDS = (
+    select(TRIALS.c.trial_index)
+    .where(TRIALS.c.session_id == bindparam("id"), text("trial.void_reason <> ''"))
+    .order_by(TRIALS.c.trial_index)
+)
+INSERT_TRIAL = insert(TRIALS)
+REPORT_BY_KEY = select(TRIALS).where(
+    TRIALS.c.session_id == bindparam("id"), TRIALS.c.idempotency_key == bindparam("idempotency_key")
+)
