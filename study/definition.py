@@ -129,9 +129,14 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is declared beforehand for the report."""
+    """What is declared beforehand for the report; what has a default may be absent from an older definition."""
 
     targets: tuple[float, ...]
+    margin: float | None = field(default=None, metadata={"within": (0.001, 0.499)})
+    confidence: float = field(default=0.95, metadata={"within": (0.5, 0.999)})
+    max_instructed_failed: int | None = field(default=None, metadata={"within": (0, 1000)})
+    exclude_badly_timed: bool = False
+    max_exposure_error_frames: float = field(default=1.5, metadata={"within": (0.5, 100)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +389,7 @@ class _Check:
         """Check what the dataclass says beside the type."""
         if "one_of" in metadata and value not in metadata["one_of"]:
             raise self.error(path, f"expected {' or '.join(metadata['one_of'])}, got {value!r}")
-        if "within" in metadata:
+        if "within" in metadata and value is not None:
             low, high = metadata["within"]
             if not low <= value <= high:
                 raise self.error(path, f"expected {low} to {high}, got {value:g}")

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from study.db import Database
 from study.design import ORDERS, SIDES
+from study.deviations import deviations
 from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow
 from study.scoring import score
 from study.sessions import VOID_REASONS
@@ -268,6 +269,7 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         "definition": json.loads(study.definition),
         "definition_sha256": study.definition_sha256,
         "manifest_sha256": study.manifest_sha256,
+        "deviations": deviations(study.definition),
         "study_seed": study.seed,
         "truehue_version": truehue_version(),
         "commit": code_commit(),

@@ -1,6 +1,7 @@
 """Definitions: presets, overrides, errors with a line, a canonical form."""
 
 import dataclasses
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -52,11 +53,28 @@ def test_every_key_of_the_preset_says_where_it_comes_from():
 
 
 def test_the_preset_documents_every_key():
-    """What can be set is in the preset."""
-    data = tomllib.loads(PRESET.read_text())
+    """What can be set is in the preset; a key that is absent by default stands there as a comment."""
+    text = PRESET.read_text()
+    data = tomllib.loads(re.sub(r"^# (?=(margin|max_instructed_failed) = )", "", text, flags=re.MULTILINE))
+    assert (load_preset().analysis.margin, load_preset().analysis.max_instructed_failed) == (None, None)
     for section in dataclasses.fields(StudyDefinition):
         names = {f.name for f in dataclasses.fields(type(getattr(load_preset(), section.name)))}
         assert set(data[section.name]) == names
+
+
+def test_an_older_stored_definition_takes_the_defaults():
+    """Studies created before the analysis keys existed are still read."""
+    data = json.loads(load_preset().canonical)
+    data["analysis"] = {"targets": [0.1]}
+    assert from_canonical(json.dumps(data)) == load_preset()
+
+
+def test_the_analysis_section_is_read_whole():
+    """Margin, confidence and the exclusion rules are declared beforehand."""
+    text = 'preset = "zhang2016"\n[analysis]\nmargin = 0.05\nconfidence = 0.9\nmax_instructed_failed = 1\n'
+    d = parse_definition(text + "exclude_badly_timed = true\nmax_exposure_error_frames = 2")
+    assert dataclasses.astuple(d.analysis) == ((0.1,), 0.05, 0.9, 1, True, 2.0)
+    assert from_canonical(d.canonical) == d
 
 
 def test_spelling_does_not_change_the_hash_and_meaning_does():
@@ -85,6 +103,7 @@ def test_spelling_does_not_change_the_hash_and_meaning_does():
         ('preset = "zhang2016"\n[trial]\nquestion = "which"', "d.toml:3: trial.question: expected fake or real"),
         ('preset = "zhang2016"\ntest = 3', "d.toml:2: test: expected a table, got 3"),
         ('preset = "zhang2016"\n[analysis]\ntargets = [2]', "d.toml:3: analysis.targets.0: expected a rate"),
+        ('preset = "zhang2016"\n[analysis]\nmargin = 5', "d.toml:3: analysis.margin: expected 0.001 to 0.499, got 5"),
         ('preset = "zhang2016"\n[words]\nconsent = "hi {name}"', "d.toml:3: words.consent: {name} cannot be filled in"),
         ('preset = "zhang2016"\n[study]\nlanguage = "English!"', "d.toml:3: study.language: expected a language tag"),
         ("[study]\ntitle = 1", "d.toml: format: expected format ="),
