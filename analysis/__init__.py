@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from analysis.archive import ExportError
     from analysis.compare import Difference, difference
     from analysis.estimate import FoolRate, fool_rate
+    from analysis.mixed.model import MixedModel, mixed_model
     from analysis.report import write_report
     from analysis.results import Results, analyse
     from analysis.trials import Export, read_export
@@ -24,6 +25,8 @@ __all__ = [
     "FoolRate",
     "difference",
     "Difference",
+    "mixed_model",
+    "MixedModel",
     "read_export",
     "Export",
     "ExportError",
@@ -37,6 +40,8 @@ _HOME = {
     "FoolRate": "estimate",
     "difference": "compare",
     "Difference": "compare",
+    "mixed_model": "mixed.model",
+    "MixedModel": "mixed.model",
     "read_export": "trials",
     "Export": "trials",
     "ExportError": "archive",

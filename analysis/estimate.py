@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import special
 
 from analysis.clustered import Clustering, Labels, Layout, cluster, cross, one_way_variance, two_way_variance
+from analysis.outcomes import outcomes
 from analysis.proportions import Interval, wilson, z_quantile
 
 Floats = npt.NDArray[np.float64]
@@ -129,7 +129,7 @@ def fool_rate(
             f"fool rate: expected a pair design ({', '.join(sorted(PAIR_DESIGNS))}), got {design!r}; "
             "single pictures have d′ and error rates, preference has win rates"
         )
-    y = _outcomes(fooled)
+    y = outcomes(fooled)
     for name, labels in (("participant", participant), ("image", image)):
         if labels is not None and len(np.asarray(labels)) != len(y):
             raise ValueError(
@@ -184,27 +184,6 @@ class _Spread:
     method: str
     clusterings: tuple[Clustering, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-def _outcomes(fooled: Labels) -> Floats:
-    """Turn outcomes into n zeros and ones, or say what is wrong with them."""
-    values = pd.Series(np.asarray(fooled))
-    if len(values) == 0:
-        raise ValueError("fool rate: expected at least one scored trial, got none; check kind and exclusions")
-    if values.isna().any():
-        raise ValueError(
-            f"fool rate: expected 0 or 1 in every trial, got {int(values.isna().sum())} missing of {len(values)}; "
-            "drop void and unanswered trials first"
-        )
-    try:
-        y = values.to_numpy().astype(np.float64)
-    except (TypeError, ValueError):
-        y = np.full(len(values), np.nan)
-    if not np.isin(y, (0.0, 1.0)).all():
-        raise ValueError(
-            f"fool rate: expected only 0 and 1, got {values[~np.isin(y, (0.0, 1.0))].iloc[0]}; code fooled as 0/1"
-        )
-    return y
 
 
 def _spread(influence_n: Floats, participant: Labels | None, image: Labels | None) -> _Spread:

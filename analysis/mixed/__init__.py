@@ -1,0 +1,1 @@
+"""The logistic mixed model: crossed participants and images by Laplace, one grouping factor by quadrature."""
