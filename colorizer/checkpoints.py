@@ -3,9 +3,9 @@
 Nothing here unpickles objects.  The metadata is one JSON string under the key `truehue`.
 """
 
-import hashlib
 import json
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -14,16 +14,19 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from colorizer.models import MODELS, ClassifyingColorizer
+from colorizer.foreign import ForeignWeightsError, read_foreign
+from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import no_grad_eval
+from colorizer.weights_by_name import PUBLISHED, PublishedWeights, fetch, file_sha256
 
 FORMAT = "truehue-checkpoint/1"
 DEFAULT_MODEL = "truehue-lite"
 SHIPPED = {"truehue-lite": "truehue-lite.safetensors"}  # name -> file in colorizer/weights
 _SCALE = ".scale"  # suffix of the per-channel scales that stand beside int8 tensors
 _SEEN = "seen_phashes"
+_COMPANION = "companion."  # prefix of networks that trained along (a discriminator); colouring does not need them
 
 
 class CheckpointError(ValueError):
@@ -42,6 +45,14 @@ class Checkpoint:
     recipe: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     commit: str = ""
+    name: str = ""  # what a study calls it: says whose weights these are
+    companions: dict[str, Tensor] = field(default_factory=dict)
+    flavour: str = ""  # `pytorch` or `caffe` for weights that others published, empty for ours
+
+
+def own_name(recipe: str) -> str:
+    """The name of a network that we trained: never one that the published weights have."""
+    return recipe if recipe.startswith("truehue-") else f"truehue-{recipe}"
 
 
 def _git(*arguments: str) -> str:
@@ -92,23 +103,33 @@ def _dequantise(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def save_checkpoint(
     path: Path,
-    model: ClassifyingColorizer,
+    model: Colorizer,
     *,
     arguments: dict[str, Any],
     recipe: dict[str, Any],
     results: dict[str, Any],
     seen_phashes: list[int],
     small: bool = False,
+    name: str = "",
+    companions: Mapping[str, nn.Module] | None = None,
 ) -> str:
-    """Write weights and their story; `small` quantises.  Returns the file's SHA-256.  Never half-written."""
+    """Write weights and their story; `small` quantises.  Returns the file's SHA-256.  Never half-written.
+
+    `name` is the network's (by default the model's with `truehue-` before it); `companions` are networks that
+    trained along and are kept for further training.
+    """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     tensors = quantise(state) if small else state
+    for companion, network in (companions or {}).items():
+        for key, value in network.state_dict().items():
+            tensors[f"{_COMPANION}{companion}.{key}"] = value.detach().cpu().contiguous()
     # safetensors has signed 64-bit integers; the bit pattern is what counts.
     signed = [h - (1 << 64) if h >= 1 << 63 else h for h in seen_phashes]
     tensors[_SEEN] = torch.tensor(signed, dtype=torch.int64)
     story = {
         "format": FORMAT,
-        "model": model.name,
+        "model": type(model).name,
+        "name": own_name(name or type(model).name),
         "arguments": arguments,
         "recipe": recipe,
         "results": results,
@@ -119,7 +140,7 @@ def save_checkpoint(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary.write_bytes(save(tensors, metadata={"truehue": json.dumps(story, sort_keys=True)}))
     temporary.replace(path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -136,12 +157,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: expected format {FORMAT}, got {story.get('format', 'none')}")
     if story["model"] not in MODELS:
         raise CheckpointError(f"{path}: unknown model {story['model']!r}; known: {', '.join(MODELS)}")
+    companions = {k.removeprefix(_COMPANION): stored.pop(k) for k in list(stored) if k.startswith(_COMPANION)}
     return Checkpoint(
         model=story["model"],
+        name=story.get("name") or own_name(story["model"]),
         arguments=story["arguments"],
         seen_phashes=stored.pop(_SEEN),
         state=_dequantise(stored),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        companions=companions,
+        sha256=file_sha256(path),
         recipe=story["recipe"],
         results=story["results"],
         commit=story["commit"],
@@ -156,39 +180,86 @@ def shipped_path(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def find_weights(name: str, weights: Path | str | None = None) -> Path:
-    """The weights file for a model's name: the one given, or the shipped one."""
+def _architecture(name: str) -> str:
+    """The key of MODELS behind a model's or a published file's name."""
+    if name in PUBLISHED and PUBLISHED[name].model in MODELS:
+        return PUBLISHED[name].model
     if name not in MODELS:
-        raise CheckpointError(f"unknown model {name!r}; known: {', '.join(MODELS)}")
+        known = [*MODELS, *(n for n, w in PUBLISHED.items() if w.model in MODELS)]
+        raise CheckpointError(f"unknown model {name!r}; known: {', '.join(known)}")
+    return name
+
+
+def find_weights(name: str, weights: Path | str | None = None) -> Path | PublishedWeights:
+    """The weights for a model's name: those given (a file, or a published name), its own published or shipped ones."""
+    architecture = _architecture(name)
     if weights is not None:
-        return Path(weights)
+        published = PUBLISHED.get(str(weights))
+        if published is not None and published.model != architecture:
+            raise CheckpointError(f"{weights}: holds weights of {published.model or 'a judge'}, not of {architecture}")
+        return published or Path(weights)
+    if name in PUBLISHED:
+        return PUBLISHED[name]
     path = shipped_path(name)
     if path is None:
+        others = [n for n, w in PUBLISHED.items() if w.model == name]
         raise CheckpointError(
-            f"{name} has no weights yet; train them with "
-            f"python -m colorizer train {name} --data PHOTOS --out runs/{name} "
+            f"{name} has no weights yet; "
+            + (f"ask for published ones by name ({', '.join(others)}), or " if others else "")
+            + f"train them with python -m colorizer train {_recipe_for(name)} --data PHOTOS --out runs/{name} "
             f"and pass --weights runs/{name}/model.safetensors"
         )
     return path
 
 
-def load_checkpoint(name: str, weights: Path | str | None = None) -> tuple[ClassifyingColorizer, Checkpoint]:
-    """The model, ready to use, with what its weights file says of it."""
-    checkpoint = read_checkpoint(find_weights(name, weights))
-    if checkpoint.model != name:
-        raise CheckpointError(f"{weights}: holds weights of {checkpoint.model}, not of {name}")
-    model = MODELS[name](**checkpoint.arguments)
+def _recipe_for(name: str) -> str:
+    recipes = sorted(p.stem for p in Path(str(files("colorizer") / "recipes")).glob("*.toml"))
+    return next((r for r in recipes if r == name), next((r for r in recipes if r.startswith(name)), name))
+
+
+def load_checkpoint(name: str, weights: Path | str | None = None) -> tuple[Colorizer, Checkpoint]:
+    """The model, ready to use, with what its weights file says of it.
+
+    `name` is a model's or that of published weights; `weights` a file (ours, a released .pth, .caffemodel or
+    safetensors of one) or a published name.  Raises CheckpointError, or WeightsError if a download fails.
+    """
+    architecture, found = _architecture(name), find_weights(name, weights)
+    flavour = found.flavour if isinstance(found, PublishedWeights) else ""
+    path = fetch(found) if isinstance(found, PublishedWeights) else found
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such weights file; published ones by name: {', '.join(PUBLISHED)}")
     try:
-        model.load_state_dict(checkpoint.state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{weights}: does not fit {name}: {str(error).splitlines()[0]}") from None
+        foreign = read_foreign(path, FORMAT)
+    except ForeignWeightsError as error:
+        raise CheckpointError(str(error)) from None
+    if foreign is None:
+        checkpoint = read_checkpoint(path)
+        if checkpoint.model != architecture:
+            raise CheckpointError(f"{path}: holds weights of {checkpoint.model}, not of {name}")
+        model = MODELS[architecture](**checkpoint.arguments)
+    else:
+        flavour = flavour or foreign.flavour
+        digest = file_sha256(path)
+        known = next((w.name for w in PUBLISHED.values() if digest.startswith(w.sha256)), f"{architecture}-{flavour}")
+        checkpoint = Checkpoint(
+            architecture, {}, foreign.state, torch.empty(0, dtype=torch.int64), digest, name=known, flavour=flavour
+        )
+        model = None
+    try:
+        if model is None:
+            model = MODELS[architecture].from_published(checkpoint.state, flavour=flavour)
+        else:
+            model.load_state_dict(checkpoint.state)
+    except (RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{path}: does not fit {name}: {' '.join(str(error).split())[:300]}") from None
+    model.name = checkpoint.name
     no_grad_eval(model)
     return model, checkpoint
 
 
-def load_model(name: str = DEFAULT_MODEL, weights: Path | str | None = None) -> ClassifyingColorizer:
-    """Load a colorizer by name, with its shipped weights or those of a file.
+def load_model(name: str = DEFAULT_MODEL, weights: Path | str | None = None) -> Colorizer:
+    """Load a colorizer by name, with its shipped weights, published ones by name, or those of a file.
 
-    Raises CheckpointError if there are no weights or they do not fit.
+    Raises CheckpointError if there are no weights or they do not fit, WeightsError if they cannot be fetched.
     """
     return load_checkpoint(name, weights)[0]

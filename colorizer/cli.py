@@ -1,4 +1,4 @@
-"""`python -m colorizer train | colorize | evaluate | stimuli | models`.
+"""`python -m colorizer train | colorize | evaluate | stimuli | prior | fetch | models`.
 
 Errors are one line on standard error and exit status 2; Ctrl-C is 130 after what was asked for is saved.
 """
@@ -32,7 +32,8 @@ def _for_models(pairs: Sequence[str], models: Sequence[str]) -> dict[str, str]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from colorizer.train import read_recipe, train
+    from colorizer.recipe import read_recipe
+    from colorizer.train import LEAST_PHOTOS, train
 
     overrides: dict[str, Any] = {}
     for setting in arguments.set:
@@ -41,22 +42,63 @@ def _train(arguments: argparse.Namespace) -> int:
             overrides[key] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             overrides[key] = text
+    recipe = read_recipe(arguments.recipe, overrides)
+    if arguments.check:
+        from colorizer.checking import as_text, check_training, refuse_too_few
+
+        check = check_training(
+            recipe, arguments.data, workers=arguments.workers, init=arguments.init, device=arguments.device
+        )
+        print(as_text(check))
+        refuse_too_few(check, LEAST_PHOTOS)
+        return 0
+    if arguments.out is None:
+        raise ValueError("--out DIR: say where the checkpoint, the recipe and the log go")
     path = train(
-        read_recipe(arguments.recipe, overrides),
+        recipe,
         arguments.data,
         arguments.out,
         resume=arguments.resume,
         small=arguments.small,
         workers=arguments.workers,
+        init=arguments.init,
+        held_out=arguments.held_out,
+        device=arguments.device,
+        compiled=arguments.compile,
+        synchronised_norm=arguments.sync_batchnorm,
     )
     print(path)
     return 0
 
 
+def _prior(arguments: argparse.Namespace) -> int:
+    from colorizer.prior import compute_prior
+
+    report = compute_prior(arguments.data, arguments.out, sigma=arguments.sigma, workers=arguments.workers)
+    a, b = report.peak_ab
+    told = ", ".join(f"{n} {reason}" for reason, n in sorted(report.n_refused.items())) or "none"
+    print(
+        f"{arguments.out}: from {report.n_photos} photographs (not used: {told}); {report.n_bins_seen} of 313 bins "
+        f"occur, the likeliest is ab = ({a:.0f}, {b:.0f}) with {report.peak:.4f}"
+    )
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from colorizer.weights_by_name import PUBLISHED, fetch
+
+    for name in arguments.names:
+        if name not in PUBLISHED:
+            raise ValueError(f"unknown weights {name!r}; known: {', '.join(PUBLISHED)}")
+        print(fetch(PUBLISHED[name]))
+    return 0
+
+
 def _colorize(arguments: argparse.Namespace) -> int:
     from colorizer.checkpoints import load_model
-    from colorizer.photos import PhotoError, list_photos, open_photo
+    from colorizer.photos import PhotoError, open_photo
     from colorizer.render import colorize
+    from colorizer.sources import list_photos
 
     photos = list_photos(*arguments.images)
     if not photos:
@@ -136,18 +178,25 @@ def _stimuli(arguments: argparse.Namespace) -> int:
 
 
 def _models(_: argparse.Namespace) -> int:
+    import torch
+
     from colorizer.baselines import CONTROLS
     from colorizer.checkpoints import shipped_path
     from colorizer.models import MODELS
     from colorizer.models.base import count_parameters
+    from colorizer.weights_by_name import PUBLISHED, cached
 
     for name, make in MODELS.items():
         path = shipped_path(name)
         weights = f"weights shipped ({path.stat().st_size / 1e6:.1f} MB)" if path else "no weights here: train them"
-        told = (sys.modules[make.__module__].__doc__ or "").splitlines()[0]
-        print(f"{name:<14} {count_parameters(make()) / 1e6:5.1f} M  {weights:<28} {told}")
+        with torch.device("meta"):
+            size = count_parameters(make()) / 1e6
+        print(f"{name:<22} {size:5.1f} M  {weights:<28} {(make.__doc__ or '').splitlines()[0]}")
+    for name, known in PUBLISHED.items():
+        here = "in the cache" if cached(known) else "fetched when asked for" if known.url else "put it there by hand"
+        print(f"{name:<22} {'':>7}  {here:<28} {known.told}")
     for name in CONTROLS:
-        print(f"{name:<14} control")
+        print(f"{name:<22} control")
     return 0
 
 
@@ -174,9 +223,19 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("train", _train, "train a network by a recipe")
     sub.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a .toml file")
     sub.add_argument(
-        "--data", nargs="+", type=Path, required=True, metavar="PATH", help="folders or .zip files of images"
+        "--data",
+        nargs="+",
+        required=True,
+        metavar="DATA",
+        help="folders, .zip, .tar shards, their addresses, torchvision:NAME[:SPLIT]:FOLDER",
     )
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint, recipe and log go here")
+    sub.add_argument("--held-out", nargs="+", default=[], metavar="DATA", help="validate on these, split nothing off")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="checkpoint, recipe and log go here")
+    sub.add_argument("--init", default="", metavar="NAME|FILE", help="start from these weights (fine-tuning)")
+    sub.add_argument("--check", action="store_true", help="only say how many photographs are usable, and how long")
+    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    sub.add_argument("--compile", action="store_true", help="through torch.compile (needs a C++ compiler)")
+    sub.add_argument("--sync-batchnorm", action="store_true", help="BatchNorm over all GPUs' batches")
     sub.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     sub.add_argument("--small", action="store_true", help="save int8 weights (a quarter of the size)")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys of the recipe")
@@ -189,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     with_decoding(sub)
 
     sub = command("evaluate", _evaluate, "judge colorizers on photographs with their originals")
-    sub.add_argument("--data", nargs="+", type=Path, required=True, metavar="PATH")
+    sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
     with_model(sub, several=True)
     sub.add_argument("--json", type=Path, metavar="FILE", help="write the table with intervals here")
     sub.add_argument("--limit", type=int, help="use the first so many photographs")
@@ -208,6 +267,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", default="", help="of the set (default: the folder's)")
     sub.add_argument("--n-random", type=int, help="render the control `random` for so many photographs only")
     sub.add_argument("--allow-seen", action="store_true", help="let in photographs a model was trained on, marked")
+
+    sub = command("prior", _prior, "count the colours of photographs: the prior that rebalancing needs")
+    sub.add_argument("data", nargs="+", metavar="DATA")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE.npy")
+    sub.add_argument("--sigma", type=float, default=5.0, help="of the smoothing, CIE units (default 5, the paper's)")
+    sub.add_argument("--workers", type=int, default=0, help="processes that read photographs")
+
+    sub = command("fetch", _fetch, "download published weights into the cache")
+    sub.add_argument("names", nargs="+", metavar="NAME")
 
     command("models", _models, "list the colorizers and whether their weights are here")
     return parser

@@ -1,7 +1,8 @@
 """Training data: usable photographs, split so that near-duplicates stay together, and seeded augmentation."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +11,16 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
-from colorizer.photos import (
-    PhotoError,
-    PhotoFile,
-    is_grey,
-    iterate_zip_friendly,
-    list_photos,
-    open_photo,
-    perceptual_hash,
-)
+from colorizer.distributed import World
+from colorizer.photos import PhotoError, Reason, is_grey, open_photo, perceptual_hash
+from colorizer.sources import PhotoFile, bytes_or_nothing, list_photos, shard_of
 
 NEAR_DUPLICATE_BITS = 6  # pHash distance up to which two photographs count as the same motif
+_MEMORY_BYTES = 4 << 30  # decoded photographs beyond this are read again from their source when their turn comes
+_BANDS = NEAR_DUPLICATE_BITS + 1
 
 
 @dataclass(frozen=True)
@@ -35,33 +32,112 @@ class Photo:
     phash: int
 
 
-def read_photos(paths: list[Path], *, longest_px: int, shortest_px: int) -> tuple[list[Photo], Counter[str]]:
-    """Decode every usable photograph, shrunk so that its short side is at most `longest_px`.
+@dataclass(frozen=True)
+class PhotoOnDisk:
+    """A training photograph that was found usable and is decoded whenever it is asked for."""
 
-    Grey, unreadable and too small ones are counted by reason, never fatal.
-    """
-    files: list[PhotoFile] = list_photos(*paths)
-    photos: list[Photo] = []
-    refused: Counter[str] = Counter()
-    for file, data in tqdm(iterate_zip_friendly(files), total=len(files), desc="reading photographs", unit="photo"):
+    name: str
+    file: PhotoFile
+    longest_px: int
+    phash: int
+
+    @property
+    def rgb_HW3(self) -> npt.NDArray[np.uint8]:
+        """uint8 (H, W, 3).  Raises PhotoError if the file has become unreadable since."""
+        return np.asarray(_shrunk(open_photo(bytes_or_nothing(self.file), self.name), self.longest_px))
+
+
+AnyPhoto = Photo | PhotoOnDisk
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A photograph that is not used, and why."""
+
+    name: str
+    reason: Reason
+    detail: str
+
+
+def _shrunk(image: Image.Image, longest_px: int) -> Image.Image:
+    if min(image.size) <= longest_px:
+        return image
+    scale = longest_px / min(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+class _Scan(Dataset[Photo | Refusal]):
+    """Decodes files one by one; a photograph or the reason why it is none."""
+
+    def __init__(self, files: list[PhotoFile], longest_px: int, shortest_px: int) -> None:
+        self.files, self.longest_px, self.shortest_px = files, longest_px, shortest_px
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Photo | Refusal:
+        file = self.files[index]
         try:
-            image = open_photo(data, file.name)
-            if min(image.size) < shortest_px:
-                raise PhotoError("too_small", f"{file.name}: {image.width} x {image.height}")
-            if min(image.size) > longest_px:
-                scale = longest_px / min(image.size)
-                image = image.resize(
-                    (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
-                    Image.Resampling.LANCZOS,
-                )
+            image = open_photo(bytes_or_nothing(file), file.name)
+            if min(image.size) < self.shortest_px:
+                raise PhotoError("too_small", f"{file.name}: {image.width} x {image.height}, needs {self.shortest_px}")
+            image = _shrunk(image, self.longest_px)
             rgb = np.asarray(image)
             if is_grey(rgb):
                 raise PhotoError("grey", f"{file.name}: grey")
         except PhotoError as error:
-            refused[error.reason] += 1
+            return Refusal(file.name, error.reason, str(error).removeprefix(f"{file.name}: "))
+        return Photo(file.name, rgb, perceptual_hash(image))
+
+
+def scan_photos(
+    paths: Sequence[Path | str],
+    *,
+    longest_px: int,
+    shortest_px: int,
+    workers: int = 0,
+    memory_bytes: int = _MEMORY_BYTES,
+    world: World | None = None,
+) -> tuple[list[AnyPhoto], list[Refusal]]:
+    """Decode every photograph once; returns the usable ones, and why the others are not.
+
+    The short side is shrunk to at most `longest_px`.  Broken, grey and small ones are never fatal.  Up to
+    `memory_bytes` stay decoded in memory.  Several processes of one `world` each look at their share and tell each
+    other; then all are read from their source when needed.
+    """
+    files = list_photos(*paths)
+    world = world or World()
+    mine = shard_of(files, world.rank, world.size)
+    loader = DataLoader(_Scan(mine, longest_px, shortest_px), batch_size=None, num_workers=workers)
+    photos: list[AnyPhoto] = []
+    refused: list[Refusal] = []
+    used = 0
+    progress = tqdm(
+        zip(mine, loader, strict=True), total=len(mine), desc="reading photographs", unit="photo",
+        disable=not world.is_first,
+    )  # fmt: skip
+    for file, found in progress:
+        if isinstance(found, Refusal):
+            refused.append(found)
             continue
-        photos.append(Photo(file.name, rgb, perceptual_hash(image)))
-    return photos, refused
+        used += found.rgb_HW3.nbytes
+        stays = world.size == 1 and used <= memory_bytes
+        photos.append(found if stays else PhotoOnDisk(found.name, file, longest_px, found.phash))
+    shares = world.gather((photos, refused))
+    order = {file: i for i, file in enumerate(files)} if world.size > 1 else {}
+    photos = [p for share, _ in shares for p in share]
+    if order:
+        photos.sort(key=lambda p: order[p.file] if isinstance(p, PhotoOnDisk) else 0)
+    return photos, [r for _, share in shares for r in share]
+
+
+def read_photos(
+    paths: Sequence[Path | str], *, longest_px: int, shortest_px: int
+) -> tuple[list[AnyPhoto], Counter[str]]:
+    """`scan_photos` in this process, with the refusals counted by reason."""
+    photos, refused = scan_photos(paths, longest_px=longest_px, shortest_px=shortest_px)
+    return photos, Counter(r.reason for r in refused)
 
 
 def hamming_bits(hash_a: npt.NDArray[np.uint64], hash_b: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
@@ -70,14 +146,37 @@ def hamming_bits(hash_a: npt.NDArray[np.uint64], hash_b: npt.NDArray[np.uint64])
     return bits
 
 
-def split_holdout(photos: list[Photo], *, share: float, seed: int) -> tuple[list[int], list[int]]:
+def near_duplicate_groups(phashes: Sequence[int]) -> npt.NDArray[np.int64]:
+    """A group number for each photograph, (N,): bursts, crops and copies share one.
+
+    Two hashes that differ in at most 6 of 64 bits agree wholly in at least one of 7 bands, so only photographs that
+    share a band are compared: exact, and fast for millions.
+    """
+    hashes = np.array(phashes, dtype=np.uint64)
+    parent = np.arange(len(hashes))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    edges = np.linspace(0, 64, _BANDS + 1).round().astype(int)
+    for low, high in itertools.pairwise(edges.tolist()):
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.diff(band[order], prepend=band[order][:1] + np.uint64(1)))
+        for members in np.split(order, starts[1:]) if len(order) else []:
+            for n, i in enumerate(members[:-1].tolist()):
+                rest = members[n + 1 :]
+                for j in rest[hamming_bits(hashes[rest], hashes[i : i + 1]) <= NEAR_DUPLICATE_BITS].tolist():
+                    parent[max(root(i), root(j))] = min(root(i), root(j))
+    return np.array([root(i) for i in range(len(hashes))], dtype=np.int64)
+
+
+def split_holdout(photos: Sequence[AnyPhoto], *, share: float, seed: int) -> tuple[list[int], list[int]]:
     """Indices for training and for validation; groups of near-duplicates fall on one side whole."""
-    hashes = np.array([p.phash for p in photos], dtype=np.uint64)
-    group = np.arange(len(photos))
-    for i in range(len(photos)):
-        near = np.flatnonzero(hamming_bits(hashes[i + 1 :], hashes[i : i + 1]) <= NEAR_DUPLICATE_BITS) + i + 1
-        for j in near:
-            group[group == group[j]] = group[i]
+    group = near_duplicate_groups([p.phash for p in photos])
     order = np.random.default_rng(seed).permutation(np.unique(group))
     wanted, held = round(share * len(photos)), set()
     n = 0
@@ -97,13 +196,22 @@ def _to_tensor(image: Image.Image) -> Tensor:
 class Crops(Dataset[Tensor]):
     """Random crops for training, (3, crop, crop) uint8: each is a pure function of (seed, position in the run).
 
-    `scale` is the range of the crop's side over the photograph's short side; the crop is resized to `crop_px`.
+    `scale` is the range of the crop's side over the photograph's short side; the crop is resized to `crop_px`.  With
+    `squash` it is that share of width and height instead, as if the photograph had been squashed to a square first.
     """
 
     def __init__(
-        self, photos: list[Photo], *, crop_px: int, scale: tuple[float, float], mirror: bool, seed: int
+        self,
+        photos: Sequence[AnyPhoto],
+        *,
+        crop_px: int,
+        scale: tuple[float, float],
+        mirror: bool,
+        seed: int,
+        squash: bool = False,
     ) -> None:
         self.photos, self.crop_px, self.scale, self.mirror, self.seed = photos, crop_px, scale, mirror, seed
+        self.squash = squash
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -111,35 +219,59 @@ class Crops(Dataset[Tensor]):
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         index, position = key
         rng = np.random.default_rng((self.seed, position))
-        image = Image.fromarray(self.photos[index].rgb_HW3)
-        side = min(image.size) * rng.uniform(*self.scale)
-        left, top = rng.uniform(0, image.width - side), rng.uniform(0, image.height - side)
+        image = self._photo(index)
+        scale = rng.uniform(*self.scale)
+        wide, high = image.size if self.squash else (min(image.size), min(image.size))
+        width, height = wide * scale, high * scale
+        left, top = rng.uniform(0, image.width - width), rng.uniform(0, image.height - height)
         image = image.resize(
-            (self.crop_px, self.crop_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
+            (self.crop_px, self.crop_px), Image.Resampling.BICUBIC, box=(left, top, left + width, top + height)
         )
         tensor = _to_tensor(image)
         return tensor.flip(-1) if self.mirror and rng.random() < 0.5 else tensor
 
+    def _photo(self, index: int) -> Image.Image:
+        for attempt in range(min(8, len(self.photos))):
+            try:
+                return Image.fromarray(self.photos[(index + attempt) % len(self.photos)].rgb_HW3)
+            except PhotoError:
+                continue  # it was readable when the run began; its neighbour stands in
+        raise PhotoError("unreadable", f"{self.photos[index].name}: eight photographs in a row became unreadable")
+
 
 class ResumableBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (index, position) from a seeded shuffle per epoch, starting at any step of the run."""
+    """Micro-batches of (index, position) from a seeded shuffle per epoch, starting at any step of the run.
 
-    def __init__(self, n: int, *, batch: int, steps: int, first_step: int, seed: int) -> None:
+    A step's batch is cut into `parts` micro-batches; this process gets `parts // world` neighbouring ones of them, so
+    that two processes see what one process sees that accumulates twice.
+    """
+
+    def __init__(
+        self, n: int, *, batch: int, steps: int, first_step: int, seed: int, parts: int = 1, rank: int = 0,
+        world: int = 1,
+    ) -> None:  # fmt: skip
+        if batch % parts or parts % world:
+            raise ValueError(
+                f"expected batch to be a multiple of {parts} micro-batches, and those of {world} processes"
+            )
         self.n, self.batch, self.steps, self.first_step, self.seed = n, batch, steps, first_step, seed
+        self.parts, self.rank, self.world = parts, rank, world
 
     def __len__(self) -> int:
-        return self.steps - self.first_step
+        return (self.steps - self.first_step) * (self.parts // self.world)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, order = -1, np.empty(0, dtype=np.int64)
+        size, mine = self.batch // self.parts, self.parts // self.world
         for step in range(self.first_step, self.steps):
-            keys = []
-            for position in range(step * self.batch, (step + 1) * self.batch):
-                if position // self.n != epoch:
-                    epoch = position // self.n
-                    order = np.random.default_rng((self.seed, epoch)).permutation(self.n)
-                keys.append((int(order[position % self.n]), position))
-            yield keys
+            for part in range(self.rank * mine, (self.rank + 1) * mine):
+                keys = []
+                for position in range(step * self.batch + part * size, step * self.batch + (part + 1) * size):
+                    if position // self.n != epoch:
+                        epoch = position // self.n
+                        order = np.random.default_rng((self.seed, epoch)).permutation(self.n)
+                    keys.append((int(order[position % self.n]), position))
+                yield keys
 
 
 def centre_square(rgb_HW3: npt.NDArray[np.uint8], side_px: int) -> Tensor:

@@ -8,14 +8,17 @@ from colorizer.ab_bins import bin_centres
 PAPER_TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
 
 
-def annealed_mean(logits_BQHW: Tensor, *, temperature: float = PAPER_TEMPERATURE) -> Tensor:
+def annealed_mean(
+    logits_BQHW: Tensor, *, temperature: float = PAPER_TEMPERATURE, colours_Q2: Tensor | None = None
+) -> Tensor:
     """The mean of the bin centres under softmax(logits / T), (B, 2, H, W) in CIE units.
 
-    T = 1 is the plain mean (calm, greyish), T -> 0 the mode (vivid, patchy); T = 0 gives the mode itself.
+    `colours_Q2` are decoded to instead of the centres, if given.  T = 1 is the plain mean (calm, greyish), T -> 0 the
+    mode (vivid, patchy); T = 0 gives the mode itself.
     """
     if temperature < 0:
         raise ValueError(f"annealed_mean: expected a temperature >= 0, got {temperature}")
-    centres_Q2 = bin_centres().to(logits_BQHW.device)
+    centres_Q2 = (bin_centres() if colours_Q2 is None else colours_Q2).to(logits_BQHW.device)
     if temperature == 0:
         return centres_Q2[logits_BQHW.argmax(1)].permute(0, 3, 1, 2)
     probability_BQHW = torch.softmax(logits_BQHW.float() / temperature, dim=1)

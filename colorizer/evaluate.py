@@ -1,6 +1,7 @@
 """Judge colorizers on photographs with their originals: a table like Table 1 of Zhang et al. 2016, with intervals."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from colorizer.ab_bins import N_BINS, nearest_bin
 from colorizer.baselines import gray_ab, random_partners
 from colorizer.checkpoints import load_checkpoint
-from colorizer.data import Photo, centre_square, read_photos
+from colorizer.data import AnyPhoto, centre_square, read_photos
 from colorizer.metrics import (
     auc_raw,
     auc_rebalanced_parts,
@@ -61,7 +62,7 @@ def _bin_weights(squares: list[Tensor]) -> Tensor:
 
 
 def evaluate(
-    data: list[Path],
+    data: Sequence[Path | str],
     models: list[str],
     *,
     weights: dict[str, str] | None = None,
@@ -94,7 +95,7 @@ def evaluate(
             rows[name][metric] = vars(_bootstrap(np.asarray(values), np.asarray(mass), seed))
     return {
         "format": "truehue-evaluation/1",
-        "data": [p.name for p in data],
+        "data": [Path(p).name for p in data],
         "n_images": len(photos),
         "n_refused": dict(Counter(refused)),
         "size_px": size_px,
@@ -108,7 +109,7 @@ def evaluate(
 
 def _judge(
     name: str,
-    photos: list[Photo],
+    photos: list[AnyPhoto],
     squares: list[Tensor],
     weights_Q: Tensor,
     weights: dict[str, str],

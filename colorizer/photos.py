@@ -2,9 +2,6 @@
 
 import io
 import warnings
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -39,44 +36,6 @@ class PhotoError(ValueError):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason: Reason = reason
-
-
-@dataclass(frozen=True)
-class PhotoFile:
-    """One file of a folder or zip: `name` is its path inside, for people and for logs."""
-
-    source: Path
-    name: str
-
-    def read_bytes(self) -> bytes:
-        """The file's bytes, from the folder or out of the zip."""
-        if self.source.is_dir():
-            return (self.source / self.name).read_bytes()
-        if self.source.suffix.lower() == ".zip":
-            with zipfile.ZipFile(self.source) as archive:
-                return archive.read(self.name)
-        return self.source.read_bytes()
-
-
-def list_photos(*paths: Path) -> list[PhotoFile]:
-    """Every image file in these folders (deep), zips or single files, in the order of their names."""
-    found: list[PhotoFile] = []
-    for path in paths:
-        if path.is_dir():
-            names = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-            found += [PhotoFile(path, n) for n in sorted(names) if Path(n).suffix.lower() in SUFFIXES]
-        elif path.suffix.lower() == ".zip":
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    names = (n for n in archive.namelist())
-                    found += [PhotoFile(path, n) for n in sorted(names) if Path(n).suffix.lower() in SUFFIXES]
-            except (OSError, zipfile.BadZipFile) as error:
-                raise PhotoError("unreadable", f"{path}: expected a folder or .zip of images, got: {error}") from None
-        elif path.is_file():
-            found.append(PhotoFile(path.parent, path.name))
-        else:
-            raise PhotoError("unreadable", f"{path}: no such file or folder")
-    return found
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
@@ -150,25 +109,6 @@ def perceptual_hash(image: Image.Image) -> int:
 
     bits = imagehash.phash(image).hash.flatten()
     return int("".join("1" if b else "0" for b in bits), 2)
-
-
-def iterate_zip_friendly(photos: list[PhotoFile]) -> Iterator[tuple[PhotoFile, bytes]]:
-    """Each file with its bytes, opening every zip once; an entry that cannot be read comes as empty bytes."""
-    archives: dict[Path, zipfile.ZipFile] = {}
-    try:
-        for photo in photos:
-            try:
-                if photo.source.suffix.lower() == ".zip":
-                    if photo.source not in archives:
-                        archives[photo.source] = zipfile.ZipFile(photo.source)
-                    yield photo, archives[photo.source].read(photo.name)
-                else:
-                    yield photo, photo.read_bytes()
-            except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError):
-                yield photo, b""
-    finally:
-        for archive in archives.values():
-            archive.close()
 
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False  # a truncated file is refused by name, never half shown

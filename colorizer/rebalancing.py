@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorizer.ab_bins import N_BINS, bin_centres
+from colorizer.ab_bins import N_BINS, bin_centres, nearest_bin
 
-PAPER_LAMBDA = 0.5
+PAPER_LAMBDA = 0.5  # Zhang et al. 2016, section 2.2
+PAPER_SIGMA = 5.0  # of the smoothing kernel, CIE units (ibid.)
 
 
 class PriorError(ValueError):
@@ -51,6 +52,27 @@ def load_prior(path: Path | None = None) -> Tensor:
         name = str(path)
     check_prior(prior, name)
     return prior.double()
+
+
+def count_colours(ab_B2HW: Tensor) -> Tensor:
+    """How many of these pixels (ab in CIE units) fall to each bin, (Q,) float64."""
+    return torch.bincount(nearest_bin(ab_B2HW).flatten(), minlength=N_BINS).double()
+
+
+def smoothed_prior(counts_Q: Tensor, *, sigma: float = PAPER_SIGMA) -> Tensor:
+    """The prior from pixel counts, (Q,) float64: their distribution, spread by a Gaussian over the bins' distances.
+
+    Zhang et al. 2016, section 2.2.  Each bin gives its whole mass away over the bins that sRGB has, so nothing is
+    lost at the gamut's edge.  `sigma` is in CIE units; 0 leaves the counts as they are.
+    """
+    if tuple(counts_Q.shape) != (N_BINS,) or bool((counts_Q < 0).any()) or float(counts_Q.sum()) <= 0:
+        raise PriorError(f"expected {N_BINS} pixel counts >= 0 with a sum above 0, got {tuple(counts_Q.shape)}")
+    prior_Q = counts_Q.double() / counts_Q.sum()
+    if sigma > 0:
+        distance_QQ = torch.cdist(bin_centres().double(), bin_centres().double())
+        kernel_QQ = torch.exp(-(distance_QQ**2) / (2.0 * sigma**2))
+        prior_Q = (kernel_QQ / kernel_QQ.sum(0, keepdim=True)) @ prior_Q
+    return prior_Q
 
 
 def rebalancing_weights(prior_Q: Tensor, *, lam: float = PAPER_LAMBDA) -> Tensor:

@@ -25,16 +25,9 @@ from colorizer.baselines import CONTROLS, gray_ab, random_partners
 from colorizer.checkpoints import current_commit, load_checkpoint
 from colorizer.data import NEAR_DUPLICATE_BITS, hamming_bits
 from colorizer.metrics import delta_e00_mean, mean_chroma
-from colorizer.photos import (
-    PhotoError,
-    PhotoFile,
-    is_grey,
-    iterate_zip_friendly,
-    list_photos,
-    open_photo,
-    perceptual_hash,
-)
+from colorizer.photos import PhotoError, is_grey, open_photo, perceptual_hash
 from colorizer.render import Rendered, from_lab, predict_ab, to_lab
+from colorizer.sources import PhotoFile, each_with_bytes, list_photos
 
 FORMAT = "truehue-stimulus-set/1"
 LOW_CHROMA = 4.0  # mean chroma below which real and fake are nearly the same grey picture
@@ -110,7 +103,7 @@ def draw_photos(
     def refuse(file: PhotoFile, reason: str, detail: str) -> None:
         refused.append({"source": file.name, "reason": reason, "detail": detail})
 
-    shuffled = iterate_zip_friendly([files[i] for i in order])
+    shuffled = each_with_bytes([files[i] for i in order])
     for file, data in tqdm(shuffled, total=len(files), desc="choosing photographs", unit="photo"):
         if len(drawn) >= wanted:
             refuse(file, "not_drawn", f"{wanted} photographs were asked for")

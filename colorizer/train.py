@@ -1,127 +1,48 @@
-"""The training loop, top to bottom.  A recipe, photographs and a folder in; a checkpoint and its log out."""
+"""The training loop, top to bottom.  A recipe, photographs and a folder in; a checkpoint and its log out.
+
+The same loop runs on one CPU, one GPU or, under torchrun, on many hosts; what is learned from a batch is the recipe's
+objective (colorizer/objectives).
+"""
 
 import csv
 import json
 import math
 import signal
 import time
-import tomllib
-from dataclasses import asdict, dataclass, field, fields
-from importlib.resources import files
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from colorizer.ab_bins import soft_encode
-from colorizer.checkpoints import save_checkpoint
-from colorizer.data import Crops, ResumableBatches, centre_square, read_photos, split_holdout
-from colorizer.decoding import annealed_mean
-from colorizer.lab import rgb_to_lab
-from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
-from colorizer.metrics import auc_raw
-from colorizer.models import MODELS, ClassifyingColorizer
+from colorizer.checkpoints import load_checkpoint, own_name, read_checkpoint, save_checkpoint
+from colorizer.data import AnyPhoto, Crops, ResumableBatches, centre_square, scan_photos, split_holdout
+from colorizer.distributed import World, joined
+from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import count_parameters
-from colorizer.rebalancing import load_prior, rebalancing_weights
+from colorizer.objectives import Objective
+from colorizer.objectives.base import MODEL
+from colorizer.recipe import Recipe, RecipeError, learning_rate_factor, objective_of
+from colorizer.samples import save_samples
+
+LEAST_PHOTOS = 8
+_VALIDATION_BATCH = 32
 
 
-class RecipeError(ValueError):
-    """A recipe that cannot be run; the message names the key."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything a training run depends on but the photographs.  Units and sources stand in the recipe files."""
-
-    model: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    start: str = "scratch"  # or "imagenet" for a model with a pretrained encoder
-    steps: int = 1000
-    batch: int = 32
-    crop_px: int = 128
-    scale_min: float = 1.0
-    scale_max: float = 1.0
-    mirror: bool = True
-    k: int = 5
-    lam: float = 0.5
-    temperature: float = 0.38
-    optimizer: str = "adam"
-    learning_rate: float = 3e-5
-    encoder_learning_rate: float = 0.0  # 0: the same as learning_rate
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 1e-3
-    schedule: str = "constant"  # or "cosine"
-    warmup_steps: int = 0
-    ema_decay: float = 0.0
-    holdout_share: float = 0.03
-    validate_every: int = 500
-    checkpoint_every: int = 250
-    seed: int = 0
-    bf16: bool = True
-
-
-def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
-    """Read a recipe by shipped name (`truehue-lite`) or by path; unknown keys are errors."""
-    path = Path(name)
-    if path.suffix != ".toml":
-        path = Path(str(files("colorizer") / "recipes" / f"{name}.toml"))
-    if not path.is_file():
-        known = sorted(p.stem for p in Path(str(files("colorizer") / "recipes")).glob("*.toml"))
-        raise RecipeError(f"{name}: no such recipe; shipped ones: {', '.join(known)}")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")) | (overrides or {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from None
-    known_keys = {f.name: f for f in fields(Recipe)}
-    for key, value in table.items():
-        if key not in known_keys:
-            raise RecipeError(f"{path}: unknown key {key!r}; known: {', '.join(sorted(known_keys))}")
-        expected = known_keys[key].type
-        if expected in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise RecipeError(f"{path}: {key}: expected a number, got {value!r}")
-    if "model" not in table or table["model"] not in MODELS:
-        raise RecipeError(f"{path}: model: expected one of {', '.join(MODELS)}, got {table.get('model')!r}")
-    for key, allowed in {
-        "optimizer": ("adam", "adamw"), "schedule": ("constant", "cosine"), "start": ("scratch", "imagenet")
-    }.items():  # fmt: skip
-        if table.get(key, allowed[0]) not in allowed:
-            raise RecipeError(f"{path}: {key}: expected one of {', '.join(allowed)}, got {table[key]!r}")
-    if "betas" in table:
-        table["betas"] = tuple(table["betas"])
-    return Recipe(**table)
-
-
-def learning_rate_factor(step: int, recipe: Recipe) -> float:
-    """Factor on the learning rate at this step: linear warm-up, then constant or a cosine to 1 %."""
-    if step < recipe.warmup_steps:
-        return (step + 1) / recipe.warmup_steps
-    if recipe.schedule == "constant":
-        return 1.0
-    progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
-
-
-def _optimizer(model: ClassifyingColorizer, recipe: Recipe) -> torch.optim.Optimizer:
-    encoder = [p for n, p in model.named_parameters() if n.startswith("encoder.")]
-    rest = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
-    rate = recipe.encoder_learning_rate or recipe.learning_rate
-    groups = [{"params": rest, "lr": recipe.learning_rate}] + ([{"params": encoder, "lr": rate}] if encoder else [])
-    # Coupled decay (Adam) is the paper's solver; decoupled (AdamW) suits shorter runs.
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, betas=recipe.betas, weight_decay=recipe.weight_decay)
-
-
-class _StopAsked:
+class StopAsked:
     """Turns the first Ctrl-C into a request that is met at the end of the step; the second one is immediate."""
 
     def __init__(self) -> None:
         self.asked = False
 
-    def __enter__(self) -> "_StopAsked":
+    def __enter__(self) -> "StopAsked":
         self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
@@ -133,196 +54,358 @@ class _StopAsked:
         signal.signal(signal.SIGINT, self._before)
 
 
-def _targets(rgb_B3HW: Tensor) -> tuple[Tensor, Tensor]:
-    """L in full and ab at a quarter: the top-left sample of each 4 x 4 block, as the released code takes it."""
-    lab = rgb_to_lab(rgb_B3HW.float() / 255.0)
-    return lab[:, :1], lab[:, 1:, ::4, ::4].contiguous()
+@dataclass(frozen=True)
+class Photographs:
+    """What a run learns from and is judged by: `squares_N3HW` uint8 are held out."""
+
+    training: list[AnyPhoto]
+    squares_N3HW: Tensor
+    phashes: list[int]  # of all of them: a study must not show what the network has seen
+
+
+def gather_photographs(
+    recipe: Recipe, data: Sequence[Path | str], held_out: Sequence[Path | str], world: World, workers: int
+) -> Photographs:
+    """Scan the sources and split them, near-duplicates together; `held_out` sources are for validation only."""
+    options: dict[str, Any] = {"longest_px": 2 * recipe.crop_px, "shortest_px": 16, "workers": workers, "world": world}
+    photos, refused = scan_photos(data, **options)
+    if world.is_first:
+        for reason in sorted({r.reason for r in refused}):
+            tqdm.write(f"not used: {sum(r.reason == reason for r in refused)} photographs ({reason})")
+    if len(photos) < LEAST_PHOTOS:
+        raise RecipeError(
+            f"expected at least {LEAST_PHOTOS} usable photographs, got {len(photos)} from "
+            f"{', '.join(map(str, data))}; `train --check` says why the others are not"
+        )
+    if held_out:
+        others, _ = scan_photos(held_out, **options)
+        training, held = photos, others
+    else:
+        keep, rest = split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)
+        training, held = [photos[i] for i in keep], [photos[i] for i in rest]
+    judged = (held or training[:1])[: recipe.holdout_max]
+    squares = torch.stack([centre_square(p.rgb_HW3, recipe.crop_px) for p in judged])
+    return Photographs(training, squares, [p.phash for p in [*training, *held]])
+
+
+def start_from(model: Colorizer, init: str) -> list[int]:
+    """Copy the weights of a trained or published network wherever name and shape agree (L2-ft starts from full).
+
+    `init` is a model's or a published name, or a weights file.  Returns the pHashes of the photographs which that
+    network has seen.
+    """
+    path = Path(init)
+    if path.suffix == ".safetensors" and path.is_file():
+        saved = read_checkpoint(path)
+        state, seen = saved.state, saved.seen_phashes
+    else:
+        name = type(model).name if path.suffix else init
+        source, checkpoint = load_checkpoint(name, init if path.suffix else None)
+        state, seen = source.state_dict(), checkpoint.seen_phashes
+    own = model.state_dict()
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    n_copied = sum(own[k].numel() for k in fitting)
+    if n_copied < 0.5 * sum(v.numel() for v in own.values()):
+        raise RecipeError(f"--init {init}: fits {type(model).name} in {n_copied} numbers only; expected its own kind")
+    model.load_state_dict(own | fitting)
+    return [h % (1 << 64) for h in seen.tolist()]
+
+
+def optimizers_of(recipe: Recipe, objective: Objective, networks: dict[str, nn.Module]) -> dict[str, Any]:
+    """One optimizer per phase.  Coupled decay (Adam) is the paper's solver; decoupled (AdamW) suits shorter runs."""
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    made = {}
+    for phase in objective.all_phases:
+        groups = [{"lr_factor": 1.0, "lr": recipe.learning_rate, **g} for g in objective.learns(phase, networks)]
+        groups = [g | {"params": [p for p in g["params"] if p.requires_grad]} for g in groups]
+        made[phase] = kind(groups, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    return made
 
 
 @torch.no_grad()
-def validate(model: ClassifyingColorizer, squares_N3HW: Tensor, recipe: Recipe, weights_Q: Tensor) -> dict[str, float]:
-    """Loss per pixel (nats, rebalanced and plain) and raw AuC over held-out photographs."""
+def validate(model: Colorizer, objective: Objective, squares_N3HW: Tensor, recipe: Recipe) -> dict[str, float]:
+    """The objective's metrics over held-out photographs."""
     model.eval()
-    ones_Q = torch.ones_like(weights_Q)
-    sums = {"loss": 0.0, "cross_entropy": 0.0, "auc_raw": 0.0}
-    for start in range(0, len(squares_N3HW), 32):
-        batch = squares_N3HW[start : start + 32]
-        L, ab = _targets(batch)
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
-            logits = model(L.contiguous(memory_format=torch.channels_last)).float()
-        code = soft_encode(ab, k=recipe.k)
-        pixels = ab.shape[-1] * ab.shape[-2]
-        sums["loss"] += float(rebalanced_cross_entropy(logits, code, weights_Q)) * len(batch) / pixels
-        sums["cross_entropy"] += float(rebalanced_cross_entropy(logits, code, ones_Q)) * len(batch) / pixels
-        sums["auc_raw"] += float(auc_raw(annealed_mean(logits, temperature=recipe.temperature), ab).sum())
+    device = objective.device
+    sums = dict.fromkeys(objective.metrics, 0.0)
+    for start in range(0, len(squares_N3HW), _VALIDATION_BATCH):
+        batch = squares_N3HW[start : start + _VALIDATION_BATCH].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+            for key, value in objective.validate(model, batch).items():
+                sums[key] += value
     model.train()
     return {key: value / len(squares_N3HW) for key, value in sums.items()}
 
 
 def train(
     recipe: Recipe,
-    data: list[Path],
+    data: Sequence[Path | str],
     out: Path,
     *,
     resume: bool = False,
     small: bool = False,
     workers: int = 1,
+    init: str = "",
+    held_out: Sequence[Path | str] = (),
+    device: str = "cpu",
+    compiled: bool = False,
+    synchronised_norm: bool = False,
 ) -> Path:
     """Train and return the checkpoint's path, `out`/model.safetensors.
 
-    `out` also gets recipe.json, log.csv and, while it runs, resume.pt: everything that `resume` needs to go on
-    as if nothing had happened.  Ctrl-C saves first.
+    `out` also gets recipe.json, log.csv, samples/ and, while it runs, resume.pt: everything that `resume` needs to go
+    on as if nothing had happened (to the bit on the same device with the same threads, workers and processes).
+    Ctrl-C saves first.  `init` names weights to start from; `synchronised_norm` makes BatchNorm see the batch of all
+    GPUs.
     """
-    state_file = out / "resume.pt"
-    if not resume and state_file.exists():
-        raise RecipeError(f"{out}: holds an unfinished run; add --resume to go on, or choose another --out")
-    if resume and not state_file.exists():
-        raise RecipeError(f"{out}: nothing to resume; start without --resume")
-    photos, refused = read_photos(data, longest_px=2 * recipe.crop_px, shortest_px=16)
-    for reason, n in refused.items():
-        tqdm.write(f"not used: {n} photographs ({reason})")
-    if len(photos) < 8:
-        raise RecipeError(f"expected at least 8 usable photographs, got {len(photos)} from {', '.join(map(str, data))}")
-    keep, held = split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)
-    held = held or keep[:1]
-    squares = torch.stack([centre_square(photos[i].rgb_HW3, recipe.crop_px) for i in held])
-    torch.manual_seed(recipe.seed)
-    model = MODELS[recipe.model](**recipe.arguments)
-    if recipe.start == "imagenet":
-        model.start_from_imagenet()  # type: ignore[operator]
-    model = model.to(memory_format=torch.channels_last)
-    model.temperature = recipe.temperature
-    ema = MODELS[recipe.model](**recipe.arguments)
-    ema.load_state_dict(model.state_dict())
-    ema.temperature = recipe.temperature
-    optimizer = _optimizer(model, recipe)
-    weights_Q = rebalancing_weights(load_prior(), lam=recipe.lam)
-    first_step, seconds = 0, 0.0
-    history: list[dict[str, int]] = []
-    out.mkdir(parents=True, exist_ok=True)
-    if resume:
-        saved = torch.load(state_file, weights_only=True)
-        before = json.loads(saved["recipe"])
-        changed = {key for key, value in json.loads(json.dumps(asdict(recipe))).items() if before[key] != value}
-        if changed - {"steps"}:
-            names = ", ".join(sorted(changed))
+    with joined(device) as world:
+        run = Run(recipe, out, world, resume=resume, compiled=compiled, synchronised_norm=synchronised_norm)
+        photographs = gather_photographs(recipe, data, held_out, world, workers)
+        run.build(init)
+        run.learn(photographs, workers)
+        path = out / "model.safetensors"
+        if world.is_first:
+            run.save(path, photographs, small=small)
+        world.wait()
+        return path
+
+
+class Run:
+    """One training run in one process: its networks and how far it is."""
+
+    def __init__(
+        self, recipe: Recipe, out: Path, world: World, *, resume: bool, compiled: bool, synchronised_norm: bool
+    ) -> None:
+        self.recipe, self.out, self.world, self.resume = recipe, out, world, resume
+        self.compiled, self.synchronised_norm = compiled, synchronised_norm
+        self.state_file = out / "resume.pt"
+        self.step, self.seconds = 0, 0.0
+        self.history: list[dict[str, int]] = []
+        self.results: dict[str, float] = {}
+        self.seen: list[int] = []
+        if not resume and self.state_file.exists():
+            raise RecipeError(f"{out}: holds an unfinished run; add --resume to go on, or choose another --out")
+        if resume and not self.state_file.exists():
+            raise RecipeError(f"{out}: nothing to resume; start without --resume")
+        if recipe.batch % (recipe.accumulate * world.size):
             raise RecipeError(
-                f"{out}: was started with another {names}; see {out / 'recipe.json'} or choose another --out"
+                f"batch: expected a multiple of {recipe.accumulate} micro-batches x {world.size} processes, "
+                f"got {recipe.batch}"
             )
-        history = saved["history"]
+
+    def build(self, init: str) -> None:
+        """Make the networks, or bring them back from resume.pt."""
+        recipe, device = self.recipe, self.world.device
+        torch.manual_seed(recipe.seed)
+        try:
+            model, ema = (MODELS[recipe.model](**recipe.arguments) for _ in range(2))
+        except TypeError as error:
+            raise RecipeError(f"arguments: {error}") from None
+        if recipe.start == "imagenet":
+            if not hasattr(model, "start_from_imagenet"):
+                raise RecipeError(f'start: {recipe.model} has no encoder with ImageNet weights; use start = "scratch"')
+            model.start_from_imagenet()  # type: ignore[operator]
+        if init:
+            self.seen = start_from(model, init)
+        ema.load_state_dict(model.state_dict())
+        for network in (model, ema):
+            network.temperature = recipe.temperature
+            network.keeps_activations = not recipe.recompute_activations
+        self.ema = ema.to(device).to(memory_format=torch.channels_last)
+        self.objective: Objective = objective_of(recipe)(recipe, device)
+        self.networks: dict[str, nn.Module] = {MODEL: model} | self.objective.companions()
+        for network in self.networks.values():
+            network.to(device).to(memory_format=torch.channels_last).train()
+        if self.synchronised_norm:
+            if device.type != "cuda":
+                raise RecipeError("--sync-batchnorm: torch has it for GPUs only")
+            convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
+            self.networks = {k: convert(n) for k, n in self.networks.items()}
+        self.optimizers = optimizers_of(recipe, self.objective, self.networks)
+        torch.manual_seed(recipe.seed + 1 + self.world.rank)  # dropout differs between processes
+        if self.resume:
+            self._restore()
+
+    def _restore(self) -> None:
+        saved = torch.load(self.state_file, weights_only=True, map_location=self.world.device)
+        before, now = json.loads(saved["recipe"]), json.loads(json.dumps(asdict(self.recipe)))
+        changed = {key for key, value in now.items() if before.get(key) != value}
+        if changed - {"steps"}:
+            raise RecipeError(
+                f"{self.out}: was started with another {', '.join(sorted(changed))}; see {self.out / 'recipe.json'} "
+                "or choose another --out"
+            )
+        if len(saved["rngs"]) != self.world.size:
+            raise RecipeError(
+                f"{self.out}: was run by {len(saved['rngs'])} processes, now {self.world.size}; resume with as many"
+            )
+        self.history = saved["history"]
         if changed:  # a run may be made longer or shorter; its schedule follows, and the checkpoint says so
-            history = [*history, {"at_step": saved["step"], "steps_before": before["steps"], "steps": recipe.steps}]
-        model.load_state_dict(saved["model"])
-        ema.load_state_dict(saved["ema"])
-        optimizer.load_state_dict(saved["optimizer"])
-        torch.set_rng_state(saved["rng"])
-        first_step, seconds = saved["step"], saved["seconds"]
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    log_file = out / "log.csv"
-    if not log_file.exists():
-        log_file.write_text("step,seconds,photos,loss_train,loss,cross_entropy,auc_raw\n", encoding="utf-8")
-    crops = Crops(
-        [photos[i] for i in keep], crop_px=recipe.crop_px, scale=(recipe.scale_min, recipe.scale_max),
-        mirror=recipe.mirror, seed=recipe.seed,
-    )  # fmt: skip
-    batches = ResumableBatches(
-        len(crops), batch=recipe.batch, steps=recipe.steps, first_step=first_step, seed=recipe.seed
-    )
-    loader = DataLoader(crops, batch_sampler=batches, num_workers=workers)
-    tqdm.write(
-        f"{recipe.model}: {count_parameters(model) / 1e6:.1f} M parameters, {len(keep)} photographs to train on, "
-        f"{len(held)} held out, {recipe.steps} steps of {recipe.batch}"
-    )
+            change = {"at_step": saved["step"], "steps_before": before["steps"], "steps": self.recipe.steps}
+            self.history = [*self.history, change]
+        for name, network in self.networks.items():
+            network.load_state_dict(saved["networks"][name])
+        self.ema.load_state_dict(saved["ema"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(saved["optimizers"][name])
+        rng = saved["rngs"][self.world.rank]
+        torch.set_rng_state(rng["cpu"].cpu())
+        if self.world.device.type == "cuda" and "cuda" in rng:
+            torch.cuda.set_rng_state(rng["cuda"].cpu(), self.world.device)
+        self.step, self.seconds, self.seen = saved["step"], saved["seconds"], saved["seen"]
 
-    def save_state(step: int) -> None:
-        part = state_file.with_suffix(".part")
-        torch.save(
-            {
-                "recipe": json.dumps(asdict(recipe)), "step": step, "seconds": seconds,
-                "history": history, "model": model.state_dict(),
-                "ema": ema.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state(),
-            },
-            part,
+    def _keep(self) -> None:
+        """Write resume.pt: whole, then moved into place."""
+        rng = {"cpu": torch.get_rng_state()}
+        if self.world.device.type == "cuda":
+            rng["cuda"] = torch.cuda.get_rng_state(self.world.device)
+        rngs = self.world.gather(rng)
+        if self.world.is_first:
+            part = self.state_file.with_suffix(".part")
+            torch.save(
+                {
+                    "recipe": json.dumps(asdict(self.recipe)), "step": self.step, "seconds": self.seconds,
+                    "history": self.history, "seen": self.seen, "rngs": rngs, "ema": self.ema.state_dict(),
+                    "networks": {k: n.state_dict() for k, n in self.networks.items()},
+                    "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
+                },
+                part,
+            )  # fmt: skip
+            part.replace(self.state_file)
+        self.world.wait()
+
+    def learn(self, photographs: Photographs, workers: int) -> None:
+        """Every step that is still to do."""
+        recipe, world = self.recipe, self.world
+        log_file = self.out / "log.csv"
+        if world.is_first:
+            self._begin_log(log_file, photographs)
+        crops = Crops(
+            photographs.training, crop_px=recipe.crop_px, scale=(recipe.scale_min, recipe.scale_max),
+            mirror=recipe.mirror, seed=recipe.seed, squash=recipe.squash,
         )  # fmt: skip
-        part.replace(state_file)
+        batches = ResumableBatches(
+            len(crops), batch=recipe.batch, steps=recipe.steps, first_step=self.step, seed=recipe.seed,
+            parts=recipe.accumulate * world.size, rank=world.rank, world=world.size,
+        )  # fmt: skip
+        loader = iter(DataLoader(crops, batch_sampler=batches, num_workers=workers))
+        networks = {k: world.wrapped(n) for k, n in self.networks.items()}
+        if self.compiled:
+            compile_network: Any = torch.compile
+            networks = {k: compile_network(n) for k, n in networks.items()}
+        running: list[float] = []
+        bar = tqdm(
+            total=recipe.steps, initial=self.step, desc=f"training {recipe.model}", unit="step",
+            disable=not world.is_first,
+        )  # fmt: skip
+        with StopAsked() as stop, bar:
+            while self.step < recipe.steps:
+                shown, asked = self.take_step(networks, loader, stop)
+                running.append(shown)
+                bar.set_postfix(loss=f"{sum(running[-50:]) / len(running[-50:]):.3f}", refresh=False)
+                bar.update()
+                if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
+                    if world.is_first:
+                        self._judge(log_file, photographs.squares_N3HW, running)
+                    world.wait()
+                    running.clear()
+                if (self.step % recipe.checkpoint_every == 0 and self.step < recipe.steps) or asked:
+                    self._keep()
+                if asked and self.step < recipe.steps:
+                    raise KeyboardInterrupt(f"stopped after step {self.step}; go on with --resume")
 
-    model.train()
-    running: list[float] = []
-    results: dict[str, float] = {}
-    bar = tqdm(total=recipe.steps, initial=first_step, desc=f"training {recipe.model}", unit="step")
-    with _StopAsked() as stop, bar:
-        for step, rgb in enumerate(loader, start=first_step):
-            started = time.perf_counter()
-            L, ab = _targets(rgb)
-            code = soft_encode(ab, k=recipe.k)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
-                logits = model(L.contiguous(memory_format=torch.channels_last))
-            loss = rebalanced_cross_entropy(logits, code, weights_Q, non_grey_mask(ab))
-            per_pixel = float(loss.detach()) / (ab.shape[-1] * ab.shape[-2])
-            if not math.isfinite(per_pixel):
-                raise RecipeError(
-                    f"the loss became {per_pixel} at step {step}; lower learning_rate and go on from {state_file} "
-                    "with --resume, or start anew"
-                )
-            # The paper's sum over pixels suits its coupled decay; AdamW is indifferent to the scale.
+    def take_step(self, networks: dict[str, nn.Module], loader: Any, stop: StopAsked) -> tuple[float, bool]:
+        """One step through all phases and micro-batches; the loss shown, and whether anybody asked to stop."""
+        recipe, device = self.recipe, self.world.device
+        parts = [next(loader) for _ in range(recipe.accumulate)]
+        started = time.perf_counter()
+        factor = learning_rate_factor(self.step, recipe)
+        shown, asked = 0.0, 0.0
+        for phase in self.objective.phases(self.step):
+            optimizer = self.optimizers[phase]
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            factor = learning_rate_factor(step, recipe)
-            base_rates = (recipe.learning_rate, recipe.encoder_learning_rate or recipe.learning_rate)
-            for group, rate in zip(optimizer.param_groups, base_rates, strict=False):
-                group["lr"] = rate * factor
-            optimizer.step()
-            _update_ema(ema, model, decay=min(recipe.ema_decay, (1 + step) / (10 + step)))
-            seconds += time.perf_counter() - started
-            running.append(per_pixel)
-            bar.set_postfix(loss=f"{sum(running[-50:]) / len(running[-50:]):.3f}", refresh=False)
-            bar.update()
-            done = step + 1
-            if done % recipe.validate_every == 0 or done == recipe.steps:
-                results = validate(ema, squares, recipe, weights_Q)
-                ema.train()
-                row = [
-                    done,
-                    round(seconds, 1),
-                    done * recipe.batch,
-                    sum(running) / len(running),
-                    *results.values(),
-                ]
-                with log_file.open("a", newline="", encoding="utf-8") as file:
-                    csv.writer(file).writerow([round(v, 5) for v in row])
-                tqdm.write(
-                    f"step {done}: train {row[3]:.3f}, held out {results['loss']:.3f} "
-                    f"(plain {results['cross_entropy']:.3f}), AuC {results['auc_raw']:.4f}"
+            for i, rgb in enumerate(parts):
+                place = self.world.rank * recipe.accumulate + i
+                draw = torch.Generator().manual_seed(_seed_of(recipe.seed, self.step, place))
+                with ExitStack() as stack:
+                    for network in networks.values():  # gradients travel once per step, with the last micro-batch
+                        unsynced = getattr(network, "no_sync", nullcontext) if i + 1 < len(parts) else nullcontext
+                        stack.enter_context(unsynced())
+                    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+                        loss = self.objective.loss(phase, networks, rgb.to(device, non_blocking=True), draw)
+                    (loss.total / len(parts)).backward()  # type: ignore[no-untyped-call]
+                if phase == MODEL:
+                    shown += loss.shown / len(parts)
+                if not math.isfinite(loss.shown):
+                    shown = math.nan
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * group["lr_factor"] * factor
+            # Everybody learns of trouble before anybody takes the step.
+            shown, asked = self.world.mean(shown, float(stop.asked))
+            if not math.isfinite(shown):
+                how = f"go on from {self.state_file} with --resume" if self.state_file.exists() else "start anew"
+                raise RecipeError(
+                    f"the loss became {shown} at step {self.step} (phase {phase}); lower learning_rate and {how}"
                 )
-                running.clear()
-            if done % recipe.checkpoint_every == 0 or stop.asked:
-                save_state(done)
-            if stop.asked and done < recipe.steps:
-                raise KeyboardInterrupt(f"stopped after step {done}; go on with --resume")
-    path = out / "model.safetensors"
-    hashes = [photos[i].phash for i in keep + held]
-    story = {
-        "seconds": round(seconds),
-        "photos_seen": recipe.steps * recipe.batch,
-        "n_photos": len(keep),
-        "changes": history,
-        **results,
-    }
-    save_checkpoint(
-        path,
-        ema,
-        arguments=recipe.arguments,
-        recipe=asdict(recipe),
-        results=story,
-        seen_phashes=hashes,
-        small=small,
-    )
-    state_file.unlink(missing_ok=True)
-    return path
+            optimizer.step()
+        model = self.networks[MODEL]
+        _update_ema(self.ema, model, decay=min(recipe.ema_decay, (1 + self.step) / (10 + self.step)))
+        self.step += 1
+        self.seconds += time.perf_counter() - started
+        return shown, asked > 0
+
+    def _begin_log(self, log_file: Path, photographs: Photographs) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        recipe = self.recipe
+        (self.out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+        if not log_file.exists():
+            columns = ["step", "seconds", "photos", "loss_train", *self.objective.metrics]
+            log_file.write_text(",".join(columns) + "\n", encoding="utf-8")
+        tqdm.write(
+            f"{recipe.model}: {count_parameters(self.networks[MODEL]) / 1e6:.1f} M parameters, "
+            f"{len(photographs.training)} photographs to train on, {len(photographs.squares_N3HW)} held out, "
+            f"{recipe.steps} steps of {recipe.batch}"
+        )
+
+    def _judge(self, log_file: Path, squares_N3HW: Tensor, running: list[float]) -> None:
+        results = validate(self.ema, self.objective, squares_N3HW, self.recipe)
+        self.ema.train()
+        self.results = results
+        train_loss = sum(running) / len(running)
+        row = [self.step, round(self.seconds, 1), self.step * self.recipe.batch, train_loss, *results.values()]
+        with log_file.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow([round(v, 7) for v in row])
+        save_samples(self.ema, squares_N3HW, self.out / "samples" / f"step-{self.step:07d}.png")
+        told = ", ".join(f"{key} {value:.4g}" for key, value in results.items())
+        tqdm.write(f"step {self.step}: train {train_loss:.3f}; held out: {told}")
+
+    def save(self, path: Path, photographs: Photographs, *, small: bool) -> None:
+        """The trained network with its story; resume.pt has served."""
+        story = {
+            "seconds": round(self.seconds), "photos_seen": self.recipe.steps * self.recipe.batch,
+            "n_photos": len(photographs.training), "changes": self.history, **self.results,
+        }  # fmt: skip
+        save_checkpoint(
+            path,
+            self.ema,
+            arguments=self.recipe.arguments,
+            recipe=asdict(self.recipe),
+            results=story,
+            seen_phashes=[*photographs.phashes, *self.seen],
+            small=small,
+            name=own_name(self.recipe.name or self.recipe.model),
+            companions={k: n for k, n in self.networks.items() if k != MODEL},
+        )
+        self.state_file.unlink(missing_ok=True)
+
+
+def _seed_of(*numbers: int) -> int:
+    """One seed out of several numbers, far from those of their neighbours."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @torch.no_grad()
-def _update_ema(ema: ClassifyingColorizer, model: ClassifyingColorizer, *, decay: float) -> None:
+def _update_ema(ema: nn.Module, model: nn.Module, *, decay: float) -> None:
     """Exponential moving average of the weights; running statistics of BatchNorm are copied."""
     for mean, now in zip(ema.parameters(), model.parameters(), strict=True):
         mean.lerp_(now, 1.0 - decay)

@@ -1,14 +1,13 @@
 """The registry: every colorizer by its name.  A new one is one file here and one line in `MODELS`."""
 
-from collections.abc import Callable
-
-from colorizer.models.base import ClassifyingColorizer, Colorizer
+from colorizer.models.base import ClassifyingColorizer, Colorizer, RegressingColorizer
 from colorizer.models.truehue_lite import TruehueLite
-from colorizer.models.zhang2016 import Zhang2016
+from colorizer.models.zhang2016 import Zhang2016, Zhang2016L2
 
-MODELS: dict[str, Callable[..., ClassifyingColorizer]] = {
+MODELS: dict[str, type[Colorizer]] = {
     "truehue-lite": TruehueLite,
     "zhang2016": Zhang2016,
+    "zhang2016-l2": Zhang2016L2,
 }
 
-__all__ = ["MODELS", "Colorizer", "ClassifyingColorizer"]
+__all__ = ["MODELS", "Colorizer", "ClassifyingColorizer", "RegressingColorizer"]

@@ -1,11 +1,16 @@
 """What every colorizer is: a module that turns L into ab."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from colorizer.ab_bins import bin_centres
 from colorizer.decoding import PAPER_TEMPERATURE, annealed_mean
 
 
@@ -13,39 +18,111 @@ class Colorizer(nn.Module, ABC):
     """A system that colours: `predict_ab(L_B1HW) -> ab_B2HW`, L in [0, 100], ab in CIE units.
 
     `multiple` is what height and width must be multiples of inside; `predict_ab` pads and crops by itself.
+    `objective` names the way it learns unless a recipe says otherwise (colorizer/objectives).
     """
 
     name: str = ""
     multiple: int = 8
     working_px: int = 256  # short side at which it colours best
+    objective: str = "classification"
+    temperature: float = PAPER_TEMPERATURE  # of the annealed mean; means nothing to a regression
+    keeps_activations: bool = True  # False: training recomputes them block by block, for memory
 
     @abstractmethod
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Colours for these lightnesses, at the same height and width."""
 
+    @classmethod
+    def from_published(cls, state: dict[str, Tensor], *, flavour: str) -> Self:
+        """The model with weights that others published; `flavour` is `pytorch` or `caffe`.
+
+        Raises ValueError when `state` is not such a file's content.
+        """
+        raise ValueError(f"{cls.name}: no published weights of flavour {flavour} are known for it")
+
+    def run_block(self, block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Compute one block, keeping its inner activations for the gradient, or not (`keeps_activations`)."""
+        if self.keeps_activations or not torch.is_grad_enabled():
+            return block(x)
+        modules = block.modules() if isinstance(block, nn.Module) else iter(())
+        norms = [m for m in modules if isinstance(m, nn.BatchNorm2d)]
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), _statistics_kept(norms)
+
+        return torch.as_tensor(checkpoint(block, x, use_reentrant=False, context_fn=contexts))
+
+
+@contextmanager
+def _statistics_kept(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
+    """The second computation of a block must not count its batch a second time in the running statistics."""
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def pad_to_multiple(L_B1HW: Tensor, multiple: int) -> Tensor:
+    """L with its right and lower edge repeated until both sides are multiples of `multiple`."""
+    height, width = L_B1HW.shape[-2:]
+    # Replicating the edge is the one padding that also works for images smaller than the padding.
+    return F.pad(L_B1HW, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def check_lightness(L_B1HW: Tensor, name: str) -> None:
+    """Raise ValueError for anything but one lightness channel."""
+    if L_B1HW.dim() != 4 or L_B1HW.shape[1] != 1:
+        raise ValueError(f"{name}: expected L of shape (B, 1, H, W), got {tuple(L_B1HW.shape)}")
+
 
 class ClassifyingColorizer(Colorizer):
     """A colorizer that predicts a distribution over the 313 ab bins at a quarter of the size."""
 
-    temperature: float = PAPER_TEMPERATURE
     stride: int = 4  # of the logits
+    colours_Q2: Tensor | None = None  # what each bin is decoded to, CIE units; None: its centre
 
     @abstractmethod
     def forward(self, L_B1HW: Tensor) -> Tensor:
         """L in [0, 100] with sides that are multiples of `multiple` -> logits (B, 313, H/4, W/4)."""
 
+    def decode(self, logits_BQHW: Tensor, *, temperature: float | None = None) -> Tensor:
+        """Logits to ab at their own size, (B, 2, h, w) in CIE units: the annealed mean."""
+        colours = bin_centres() if self.colours_Q2 is None else self.colours_Q2
+        T = self.temperature if temperature is None else temperature
+        return annealed_mean(logits_BQHW, temperature=T, colours_Q2=colours)
+
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Annealed mean of the predicted distribution, upsampled (bilinear) to the size of L."""
-        if L_B1HW.dim() != 4 or L_B1HW.shape[1] != 1:
-            raise ValueError(f"{self.name}: expected L of shape (B, 1, H, W), got {tuple(L_B1HW.shape)}")
+        check_lightness(L_B1HW, self.name)
         height, width = L_B1HW.shape[-2:]
-        pad_h, pad_w = -height % self.multiple, -width % self.multiple
-        # Replicating the edge is the one padding that also works for images smaller than the padding.
-        padded = F.pad(L_B1HW, (0, pad_w, 0, pad_h), mode="replicate")
-        logits = self(padded)
-        ab = annealed_mean(logits, temperature=self.temperature if temperature is None else temperature)
+        padded = pad_to_multiple(L_B1HW, self.multiple)
+        ab = self.decode(self(padded), temperature=temperature)
         ab = F.interpolate(ab, size=padded.shape[-2:], mode="bilinear", align_corners=False)
         return ab[..., :height, :width]
+
+
+class RegressingColorizer(Colorizer):
+    """A colorizer that predicts ab itself; `stride` is the size of L over that of its output."""
+
+    objective = "regression"
+    stride: int = 4
+
+    @abstractmethod
+    def forward(self, L_B1HW: Tensor) -> Tensor:
+        """L in [0, 100] with sides that are multiples of `multiple` -> ab (B, 2, H/stride, W/stride), CIE units."""
+
+    def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
+        """The regressed ab, upsampled (bilinear) to the size of L.  `temperature` has no meaning here."""
+        check_lightness(L_B1HW, self.name)
+        height, width = L_B1HW.shape[-2:]
+        padded = pad_to_multiple(L_B1HW, self.multiple)
+        ab = self(padded).float()
+        ab = F.interpolate(ab, size=padded.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.as_tensor(ab[..., :height, :width])
 
 
 def conv_stack(channels_in: int, channels_out: int, n: int, *, stride: int = 1, dilation: int = 1) -> list[nn.Module]:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from colorizer.photos import PhotoError, is_grey, list_photos, open_photo, perceptual_hash
+from colorizer.photos import PhotoError, is_grey, open_photo, perceptual_hash
+from colorizer.sources import list_photos
 
 from .conftest import make_photo
 
