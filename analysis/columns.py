@@ -91,7 +91,7 @@ SESSIONS: tuple[Column, ...] = (
         ("started", "consented", "practice", "test", "questionnaire", "complete", "withdrawn"),
         may_be_empty=False,
     ),
-    Column("source", "choice", ("direct", "mturk", "prolific", "simulated"), may_be_empty=False),
+    Column("source", "choice", ("direct", "invitation", "lab", "mturk", "prolific", "sona", "connect", "simulated"), may_be_empty=False),
     Column("is_simulated", "boolean", may_be_empty=False),
     Column("is_pilot", "boolean", may_be_empty=False),
     Column("session_seed", "text"),

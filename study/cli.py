@@ -1,55 +1,29 @@
 """`flask --app study …`: what a researcher types. Every mistake is one line, `error: …`, and exit status 2."""
 
-import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.exc import OperationalError
 from tqdm import tqdm
 
-from study import db, definition, researchers
+from study import definition, researchers
 from study.config import ConfigError, Settings, read_settings
 from study.definition import DefinitionError
 from study.demo.command import demo
-from study.demo.errors import DemoError
-from study.design import DesignError
-from study.export import ExportError, write_export
-from study.manifest import ManifestError, read_manifest
-from study.researchers import ResearcherError
-from study.sessions import Desk, SessionError
+from study.export import write_export
+from study.manifest import read_manifest
+from study.oneline import one_line_errors, open_desk
+from study.recruitment import commands as recruitment_commands
+from study.rights import commands as rights_commands
 from study.simulate import Parameters, SimulationError, simulate
-from study.studies import StudyError, check_design, create_study, find_row, find_study, list_studies, set_state
+from study.studies import check_design, create_study, find_row, find_study, list_studies, set_state
 from study.web import now, truehue
 
-P = ParamSpec("P")
-T = TypeVar("T")
-EXPECTED = (
-    ConfigError,
-    DefinitionError,
-    DemoError,
-    DesignError,
-    ExportError,
-    ManifestError,
-    ResearcherError,
-    SessionError,
-    SimulationError,
-    StudyError,
-    db.DatabaseError,
-)
 FILE = click.Path(path_type=Path)
 DEFAULT_RATE = 0.32
 DEFAULT_LOW_ANCHOR_RATE = 0.13  # 13 % of the random colourings were missed in 2016
-
-
-def fail(message: object) -> None:
-    """Say one line and leave with status 2."""
-    click.echo(f"error: {message}", err=True)
-    sys.exit(2)
 
 
 def read_settings_or_exit() -> Settings:
@@ -61,33 +35,11 @@ def read_settings_or_exit() -> Settings:
         raise SystemExit(2) from None
 
 
-def one_line_errors(call: Callable[P, T]) -> Callable[P, T]:
-    """Turn expected errors into one line."""
-
-    @functools.wraps(call)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return call(*args, **kwargs)
-        except EXPECTED as error:
-            fail(error)
-        except OperationalError as error:
-            fail(f"the database cannot be used: {str(error.orig).splitlines()[0]}")
-        raise AssertionError("unreachable")
-
-    return guarded
-
-
 def init_app(app: Flask) -> None:
     """Add the commands."""
-    for command in (upgrade, create, list_, simulate_, export, validate, close, open_, researcher, demo_):
+    own = (upgrade, create, list_, simulate_, export, validate, close, open_, researcher, demo_)
+    for command in (*own, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS):
         app.cli.add_command(command)
-
-
-def _desk() -> Desk:
-    """Give the desk with its tables brought up to date."""
-    desk = truehue().desk
-    db.upgrade(desk.database)
-    return desk
 
 
 @click.command("upgrade")
@@ -95,7 +47,7 @@ def _desk() -> Desk:
 @one_line_errors
 def upgrade() -> None:
     """Create the tables, or bring them to this version."""
-    _desk()
+    open_desk()
     click.echo("the database is ready")
 
 
@@ -112,7 +64,7 @@ def create(definition_file: Path, stimuli: Path, slug: str | None, seed: int | N
     read = _definition(definition_file)
     if not read.study.contact:
         raise DefinitionError(f'{definition_file}: study.contact: missing; set [study] contact = "you@example.org"')
-    desk = _desk()
+    desk = open_desk()
     study = create_study(
         desk.database,
         truehue().settings.stimuli,
@@ -148,7 +100,7 @@ def _outline(read: definition.StudyDefinition, arms: tuple[str, ...], n_photos: 
 @one_line_errors
 def list_() -> None:
     """List the studies."""
-    with _desk().database.reading_session() as session:
+    with open_desk().database.reading_session() as session:
         for row, n, n_complete in list_studies(session):
             name = f"{row.slug}@{row.version}"
             click.echo(f"{name:<32} {row.state:<7} {n:>6} started {n_complete:>6} complete   {row.title}")
@@ -187,7 +139,7 @@ def simulate_(
     among_people: bool,
 ) -> None:
     """Add simulated participants with a stated true fool rate to the study SLUG."""
-    desk = _desk()
+    desk = open_desk()
     study = find_study(desk.database, slug)
     rates = dict.fromkeys(study.pools.arms, DEFAULT_RATE)
     if study.definition.catch.n_low_anchor:
@@ -224,7 +176,7 @@ def simulate_(
 @one_line_errors
 def export(slug: str, out: Path) -> None:
     """Write the data of the study SLUG as docs/formats.md says."""
-    desk = _desk()
+    desk = open_desk()
     with desk.database.reading_session() as session:
         study_id = find_row(session, slug).id
     write_export(desk.database, truehue().settings.stimuli, study_id, out, now=now())
@@ -252,7 +204,7 @@ def validate(definition_file: Path, stimuli: Path | None) -> None:
 @one_line_errors
 def close(slug: str) -> None:
     """Close the study SLUG to new participants; those inside may finish."""
-    set_state(_desk().database, slug, "closed")
+    set_state(open_desk().database, slug, "closed")
     click.echo(f"{slug} is closed")
 
 
@@ -262,7 +214,7 @@ def close(slug: str) -> None:
 @one_line_errors
 def open_(slug: str) -> None:
     """Open the study SLUG to new participants."""
-    set_state(_desk().database, slug, "open")
+    set_state(open_desk().database, slug, "open")
     click.echo(f"{slug} is open: /s/{slug.partition('@')[0]}/")
 
 
@@ -279,7 +231,7 @@ def researcher_add(email: str, password_stdin: bool) -> None:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    researchers.add(_desk().database, email, password, now=now())
+    researchers.add(open_desk().database, email, password, now=now())
     click.echo(f"{email} may sign in at /console/")
 
 
@@ -288,7 +240,7 @@ def researcher_add(email: str, password_stdin: bool) -> None:
 @one_line_errors
 def researcher_link(email: str) -> None:
     """Print a link that signs a researcher in once."""
-    desk = _desk()
+    desk = open_desk()
     click.echo(f"/console/enter/{researchers.link_token(desk.database, desk.key, email)}")
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Select, case, func, select
 from study.db import Database
 from study.design import ORDERS, SIDES
 from study.deviations import deviations
-from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow
+from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow, WithdrawalRow
 from study.scoring import score
 from study.sessions import VOID_REASONS
 
@@ -144,7 +144,12 @@ SESSIONS = (
     *WHAT,
     Column("arm", "string", "The condition under test in this session."),
     Column("status", "string", "How far the session came.", values=STATUSES),
-    Column("source", "string", "Where the participant came from.", values="direct, mturk, prolific, simulated"),
+    Column(
+        "source",
+        "string",
+        "Where the participant came from.",
+        values="direct, invitation, lab, mturk, prolific, sona, connect, simulated",
+    ),
     SIMULATED,
     Column("is_pilot", "boolean", "The session was a pilot's.", values="true, false"),
     Column("session_seed", "integer", "With definition, stimulus set and study_seed it gives the plan again."),
@@ -258,6 +263,11 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
             "sessions": _write_table(target, connection, "sessions", _select_sessions(study_id)),
             "answers": _write_table(target, connection, "answers", _select_answers(study_id)),
         }
+        withdrawals = connection.execute(
+            select(WithdrawalRow.session_id, WithdrawalRow.withdrawn_at_utc, WithdrawalRow.reason)
+            .where(WithdrawalRow.study_id == study_id)
+            .order_by(WithdrawalRow.id)
+        ).all()
         n_simulated = connection.scalar(
             select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id, SessionRow.is_simulated)
         )
@@ -278,6 +288,10 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         "simulation": study.simulation,
         "n_sessions": n["sessions"],
         "n_trials": n["trials"],
+        "withdrawals": [
+            {"session_id": w.session_id, "withdrawn_at_utc": utc_text(w.withdrawn_at_utc), "reason": w.reason}
+            for w in withdrawals
+        ],
         "allow_seen": bool(manifest.get("seen_in_training")),
     }
     target.content("study.json", (json.dumps(info, indent=2, ensure_ascii=False) + "\n").encode())

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import cast
 
 import nh3
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from markdown_it import MarkdownIt
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from study.config import Settings
 from study.db import Database
+from study.recruitment import Framing
 from study.sessions import Desk, SessionError
 from study.studies import Study
 
@@ -122,8 +123,21 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
+def allow_frame(framing: Framing) -> None:
+    """Let the page that is being made stand in the frame of a platform's own sites, and its forms go there."""
+    if framing.ancestors:
+        g.framing = framing
+
+
 def _add_headers(response: Response) -> Response:
+    framing: Framing | None = g.get("framing")
+    if framing is not None:
+        policy = CONTENT_SECURITY.replace("form-action 'self'", " ".join(("form-action 'self'", *framing.form_targets)))
+        policy = policy.replace("frame-ancestors 'none'", " ".join(("frame-ancestors", *framing.ancestors)))
+        response.headers["Content-Security-Policy"] = policy
     for name, value in HEADERS.items():
+        if framing is not None and name == "X-Frame-Options":
+            continue  # it knows no list of sites; frame-ancestors does
         response.headers.setdefault(name, value)
     if request.endpoint == "static" and response.status_code == 200:
         response.headers["Cache-Control"] = f"public, max-age={STATIC_MAX_AGE_S}"

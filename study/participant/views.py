@@ -5,12 +5,13 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from study import sessions, stimuli
+from study import recruitment, sessions, stimuli
 from study.definition import Item, StudyDefinition
 from study.questionnaire import check_answers
+from study.rights import WithdrawalError, read_code, withdraw, withdrawal_code
 from study.sessions import Closed, Invalid, State
 from study.studies import Study, StudyError, find_row
-from study.web import error, now, to_html, truehue, view
+from study.web import allow_frame, now, to_html, truehue, view
 
 blueprint = Blueprint("participant", __name__, template_folder="templates")
 
@@ -47,11 +48,22 @@ def _closed(study: Study) -> Response:
     return _page("closed", study, status=403, message=study.definition.words.closed)
 
 
+def _address(slug: str) -> str:
+    """The study's own address, as the world sees it."""
+    return url_for("participant.door", slug=slug, _external=True)
+
+
 @blueprint.get("/s/<slug>/")
-def door(slug: str) -> Response:
-    """Show the study's first page: title and consent."""
+def door(slug: str) -> Response | Redirect:
+    """Show the study's first page, title and consent, or lead somebody who comes back to where they were."""
     study, is_open = _study(slug)
-    if not is_open:
+    desk = truehue().desk
+    entry = recruitment.knock(desk, slug, request.args, address=_address(slug))
+    allow_frame(recruitment.framing_of(entry.platform))
+    token = recruitment.find_token(desk, slug, entry)
+    if token is not None:
+        return redirect(url_for("participant.page", token=token), 303)
+    if not is_open and not entry.is_preview:
         return _closed(study)
     definition = study.definition
     return _page(
@@ -59,6 +71,10 @@ def door(slug: str) -> Response:
         study,
         consent_html=to_html(definition.fill(definition.words.consent)),
         start_url=url_for("participant.start", slug=slug),
+        entry="" if entry.is_preview else recruitment.seal(desk, slug, entry),
+        is_preview=entry.is_preview,
+        platform_title=recruitment.PLATFORMS[entry.platform].title,
+        way_out=recruitment.way_out(desk, slug, entry.platform, outcome="NO_CONSENT"),
         outline=outline(definition),
     )
 
@@ -67,8 +83,11 @@ def door(slug: str) -> Response:
 def start(slug: str) -> Response | Redirect:
     """Begin a session: the participant agreed."""
     study, _ = _study(slug)
+    desk = truehue().desk
+    entry = recruitment.unseal(desk, slug, request.form.get("entry", ""))
+    allow_frame(recruitment.framing_of(entry.platform))
     try:
-        token = sessions.start(truehue().desk, study.id, now=now(), user_agent=request.user_agent.string)
+        token = recruitment.enter(desk, study.id, entry, now=now(), user_agent=request.user_agent.string)
     except Closed:
         return _closed(study)
     return redirect(url_for("participant.page", token=token), 303)
@@ -78,6 +97,7 @@ def start(slug: str) -> Response | Redirect:
 def page(token: str) -> Response:
     """Show the page of the stage that the session is in."""
     state = sessions.read_state(truehue().desk, token)
+    allow_frame(recruitment.framing_of(state.source))
     if state.status in {"started", "consented"}:
         return _instructions(token, state)
     if state.status in sessions.TRIAL_STATUS:
@@ -85,8 +105,38 @@ def page(token: str) -> Response:
     if state.status == "questionnaire":
         return _questionnaire(token, state)
     if state.status == "complete":
-        return _debrief(state)
-    return error(404, "This session has been withdrawn; its answers are deleted.", study=state.study)
+        return _debrief(token, state)
+    return _page("withdrawn", state.study)
+
+
+@blueprint.post("/p/<token>/withdraw")
+def withdraw_own(token: str) -> Redirect:
+    """Delete the participant's data: asked for on the last page."""
+    desk = truehue().desk
+    state = sessions.read_state(desk, token)
+    withdraw(desk, state.session_id, by="participant", now=now())
+    return redirect(url_for("participant.page", token=token), 303)
+
+
+@blueprint.get("/withdraw")
+def withdraw_door() -> str:
+    """Ask for a withdrawal code."""
+    return render_template("participant/withdraw.html", problem="", code="", contact=truehue().settings.contact)
+
+
+@blueprint.post("/withdraw")
+def withdraw_by_code() -> Response:
+    """Delete the data that a withdrawal code belongs to."""
+    desk, code = truehue().desk, request.form.get("code", "")[:100]
+    try:
+        session_id = read_code(desk, code)
+        withdraw(desk, session_id, by="participant", now=now())
+    except WithdrawalError as problem:
+        body = render_template(
+            "participant/withdraw.html", problem=str(problem), code=code, contact=truehue().settings.contact
+        )
+        return make_response(body, 422)
+    return make_response(render_template("participant/withdrawn.html", study=None, contact=truehue().settings.contact))
 
 
 def _instructions(token: str, state: State) -> Response:
@@ -173,9 +223,10 @@ def _questionnaire(
     )
 
 
-def _debrief(state: State) -> Response:
+def _debrief(token: str, state: State) -> Response:
     definition = state.study.definition
-    result = sessions.read_result(truehue().desk, state)
+    desk = truehue().desk
+    result = sessions.read_result(desk, state)
     report_url = None
     if truehue().settings.is_demo:
         report_url = url_for("home.report", slug=state.study.slug)
@@ -187,6 +238,9 @@ def _debrief(state: State) -> Response:
         n_fooled=result.n_fooled,
         debrief_html=to_html(definition.fill(definition.words.debrief)),
         report_url=report_url,
+        finish=recruitment.finish(desk, state, address=_address(state.study.slug), now=now()),
+        withdrawal_code=withdrawal_code(desk, state.session_id),
+        withdraw_url=url_for("participant.withdraw_own", token=token),
     )
 
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from study.sessions.desk import Desk, patient
 from study.sessions.errors import Closed, Invalid
@@ -29,14 +29,22 @@ def start(
     source: str = "direct",
     is_simulated: bool = False,
     may_be_closed: bool = False,
+    participant: str | None = None,
+    token_of: Callable[[str], str] | None = None,
+    also: Callable[[Connection, int, str], None] | None = None,
     bits: Callable[[int], int] = secrets.randbits,
 ) -> str:
     """Begin a session: the participant has read the consent page and agreed. Return its token.
 
-    `bits` is where names and the session's seed come from; only simulation, which must be repeatable, brings its own.
+    `participant` and `token_of` (from the session's name) replace what is random otherwise; `also` writes more in the
+    same transaction, given the session's row and name. `bits` is where names and the session's seed come from; only
+    simulation, which must be repeatable, brings its own.
     """
     study = desk.study(study_id)
     token = base64.urlsafe_b64encode(bits(TOKEN_BITS).to_bytes(TOKEN_BITS // 8, "big")).decode()
+    session_id = f"s-{bits(NAME_BITS):016x}"
+    if token_of is not None:
+        token = token_of(session_id)
     with desk.database.writing() as connection:
         # The lock queues simultaneous starts on PostgreSQL (SQLite has one writer anyway); UNIQUE(study_id, arm_slot)
         # would notice if it did not.
@@ -49,13 +57,13 @@ def start(
             select(func.max(SESSIONS.c.arm_slot)).where(SESSIONS.c.study_id == study_id)
         ).scalar_one()
         slot = 0 if newest is None else newest + 1
-        connection.execute(
-            insert(SESSIONS),
+        row_id = connection.execute(
+            insert(SESSIONS).returning(SESSIONS.c.id),
             {
                 "study_id": study_id,
-                "session_id": f"s-{bits(NAME_BITS):016x}",
+                "session_id": session_id,
                 "token_sha256": hash_token(token),
-                "participant_id": f"p-{bits(NAME_BITS):016x}",
+                "participant_id": participant or f"p-{bits(NAME_BITS):016x}",
                 "arm": study.arm(slot),
                 "arm_slot": slot,
                 "session_seed": bits(SEED_BITS),
@@ -68,7 +76,9 @@ def start(
                 "started_at_utc": now,
                 "user_agent": user_agent[:500],
             },
-        )
+        ).scalar_one()
+        if also is not None:
+            also(connection, row_id, session_id)
     return token
 
 

@@ -28,6 +28,8 @@ class State:
     session_id: str
     arm: str
     status: str
+    source: str
+    """The platform that the person came from."""
     shown: tuple[PlannedTrial, ...]
     """All trials by trial_index, as far as is known now."""
     void: tuple[int, ...]
@@ -67,6 +69,7 @@ def read_state_on(desk: Desk, connection: Connection, token: str) -> State:
         session_id=row.session_id,
         arm=row.arm,
         status=row.status,
+        source=row.source,
         shown=plan.presented(void),
         void=void,
         n_rows=n_rows,

@@ -18,6 +18,7 @@ SELECT_STATE = (
         SESSIONS.c.arm,
         SESSIONS.c.session_seed,
         SESSIONS.c.status,
+        SESSIONS.c.source,
         SESSIONS.c.handed_trial_index,
         SESSIONS.c.handed_page_id,
         SESSIONS.c.handed_at_utc,
