@@ -36,6 +36,7 @@ def _positive(name: str) -> Column:
 
 
 _SIDES = ("left", "right")
+_SOURCES = ("direct", "invitation", "lab", "mturk", "prolific", "sona", "connect", "simulated")
 
 TRIALS: tuple[Column, ...] = (
     _full("session_id"),
@@ -91,7 +92,7 @@ SESSIONS: tuple[Column, ...] = (
         ("started", "consented", "practice", "test", "questionnaire", "complete", "withdrawn"),
         may_be_empty=False,
     ),
-    Column("source", "choice", ("direct", "invitation", "lab", "mturk", "prolific", "sona", "connect", "simulated"), may_be_empty=False),
+    Column("source", "choice", _SOURCES, may_be_empty=False),
     Column("is_simulated", "boolean", may_be_empty=False),
     Column("is_pilot", "boolean", may_be_empty=False),
     Column("session_seed", "text"),
