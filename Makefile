@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: help setup demo test lint types format smoke screenshots report stimuli-demo clean
+.PHONY: help setup demo test lint types format smoke leaks screenshots report stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ format: $(VENV)/.all  ## let ruff format the tree
 
 smoke: $(VENV)/.all  ## the whole chain without a person; prints the report's path
 	@$(BIN)/python tools/smoke.py
+
+leaks: $(VENV)/.all  ## let two adversaries look for real and fake in everything but the pixels (15 minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.proof.leaks
 
 screenshots: $(VENV)/.all  ## every participant screen, into docs/screenshots
 	@$(BIN)/python tools/screenshots.py

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from tqdm import tqdm
 
-from study import definition, researchers
+from study import definition, researchers, upkeep
 from study.config import ConfigError, Settings, read_settings
 from study.definition import DefinitionError
 from study.demo.command import demo
@@ -38,7 +38,7 @@ def read_settings_or_exit() -> Settings:
 def init_app(app: Flask) -> None:
     """Add the commands."""
     own = (upgrade, create, list_, simulate_, export, validate, close, open_, researcher, demo_)
-    for command in (*own, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS):
+    for command in (*own, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS, *upkeep.COMMANDS):
         app.cli.add_command(command)
 
 

@@ -31,15 +31,32 @@ class Settings:
     is_demo: bool = False
     contact: str = ""
     is_https: bool = False
-    """Cookies of the console are marked Secure."""
+    """Cookies of the console are marked Secure, and browsers are told to come by https only (HSTS)."""
+    n_proxies: int = 0
+    """Reverse proxies before the server, whose X-Forwarded-* headers are believed."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the server may be asked; empty: any."""
+    limits_storage: str = field(default="memory://", repr=False)
+    """Where tries are counted: memory:// of each worker, or redis://… shared by all hosts."""
+    starts_per_minute: int = 60
+    """Sessions that one network address may begin in a minute; 0: any number."""
+    is_logging_json: bool = False
+
+    @property
+    def secret_key(self) -> bytes:
+        """The key that signs everything."""
+        return self.keys[0]
 
     @cached_property
-    def secret_key(self) -> bytes:
-        """The key that signs everything; made when it is first needed, for its owner only."""
+    def keys(self) -> tuple[bytes, ...]:
+        """The key that signs, and after it those whose signatures are still accepted.
+
+        Made when it is first needed, for its owner only.
+        """
         if self.given_key:
-            return self.given_key.encode()
+            return tuple(key.encode() for key in self.given_key.split(","))
         self.prepare()
-        return _instance_key(self.instance)
+        return _instance_keys(self.instance)
 
     def prepare(self) -> None:
         """Create the instance folder; commands that need none leave none behind."""
@@ -67,8 +84,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environment is None else environment
     instance = Path(env.get("TRUEHUE_INSTANCE") or "instance").resolve()
     given_key = env.get("TRUEHUE_SECRET_KEY", "")
-    if given_key and len(given_key) < KEY_BYTES:
-        raise ConfigError(f"TRUEHUE_SECRET_KEY: expected at least {KEY_BYTES} characters, got {len(given_key)}")
+    if given_key and (shortest := min(map(len, given_key.split(",")))) < KEY_BYTES:
+        raise ConfigError(f"TRUEHUE_SECRET_KEY: expected at least {KEY_BYTES} characters, got {shortest}")
     return Settings(
         instance=instance,
         given_key=given_key,
@@ -77,7 +94,19 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         is_demo=_is_on(env, "TRUEHUE_DEMO"),
         contact=env.get("TRUEHUE_CONTACT", ""),
         is_https=_is_on(env, "TRUEHUE_HTTPS"),
+        n_proxies=_count(env, "TRUEHUE_PROXIES", 0),
+        hosts=tuple(name.strip() for name in env.get("TRUEHUE_HOSTS", "").split(",") if name.strip()),
+        limits_storage=env.get("TRUEHUE_LIMITS") or "memory://",
+        starts_per_minute=_count(env, "TRUEHUE_STARTS_PER_MINUTE", 60),
+        is_logging_json=_is_on(env, "TRUEHUE_JSON_LOG"),
     )
+
+
+def _count(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name) or str(default)
+    if not value.isdecimal() or len(value) > 6:
+        raise ConfigError(f"{name}: expected a whole number, 0 or more, got {value!r}")
+    return int(value)
 
 
 def _is_on(env: Mapping[str, str], name: str) -> bool:
@@ -87,27 +116,41 @@ def _is_on(env: Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def _instance_key(instance: Path) -> bytes:
+def _instance_keys(instance: Path) -> tuple[bytes, ...]:
     path = instance / "secret_key"
-    fresh = instance / f".secret_key.{secrets.token_hex(4)}"
     if not path.exists():
+        fresh = _write_keys(instance, [secrets.token_hex(KEY_BYTES)])
         # Written beside and linked into place, so that two processes that start at once agree on one key.
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_hex(KEY_BYTES).encode())
-            file.flush()
-            os.fsync(file.fileno())
         try:
             os.link(fresh, path)
         except FileExistsError:
             pass
         finally:
             fresh.unlink()
-    key = path.read_bytes().strip()
-    if len(key) < KEY_BYTES:
+    keys = tuple(path.read_bytes().split())
+    shortest = min(map(len, keys), default=0)
+    if shortest < KEY_BYTES:
         raise ConfigError(
-            f"{path}: expected at least {KEY_BYTES} characters, got {len(key)}; delete it to make a new one"
+            f"{path}: expected at least {KEY_BYTES} characters, got {shortest}; delete it to make a new one"
         )
-    return key
+    return keys
+
+
+def rotate_key(settings: Settings) -> None:
+    """Put a new secret key before the present one; the present one's signatures stay valid until the next rotation."""
+    if settings.given_key:
+        raise ConfigError("the secret key is set by TRUEHUE_SECRET_KEY; write NEW,OLD there and restart the server")
+    old = settings.keys[0].decode()
+    _write_keys(settings.instance, [secrets.token_hex(KEY_BYTES), old]).rename(settings.instance / "secret_key")
+
+
+def _write_keys(instance: Path, keys: list[str]) -> Path:
+    fresh = instance / f".secret_key.{secrets.token_hex(4)}"
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write("\n".join(keys).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh
 
 
 def _database_url(given: str, instance: Path) -> str:

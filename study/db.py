@@ -110,8 +110,10 @@ class Database:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         # No pre-ping: it would cost a round trip per answer.  sessions.patient repeats once after a lost connection.
-        return create_engine(url, pool_size=8, max_overflow=8, pool_recycle=1800)
-    engine = create_engine(url, pool_size=16, max_overflow=16, connect_args={"timeout": BUSY_TIMEOUT_S})
+        return create_engine(url, pool_size=8, max_overflow=8, pool_recycle=1800, hide_parameters=True)
+    engine = create_engine(
+        url, pool_size=16, max_overflow=16, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(dbapi: Any, _record: Any) -> None:

@@ -9,6 +9,7 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from study import db
+from study.backup import BackupError
 from study.config import ConfigError
 from study.definition import DefinitionError
 from study.demo.errors import DemoError
@@ -26,6 +27,7 @@ from study.web import truehue
 P = ParamSpec("P")
 T = TypeVar("T")
 EXPECTED = (
+    BackupError,
     ConfigError,
     DefinitionError,
     DemoError,

@@ -1,6 +1,7 @@
 """Researchers' accounts: passwords, and links that sign in once."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
@@ -65,8 +66,9 @@ def check_password(database: Database, email: str, password: str, *, now: dateti
     return row.id
 
 
-def _serializer(key: bytes) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(key, salt="truehue one-time link")
+def _serializer(*keys: bytes) -> URLSafeTimedSerializer:
+    """Sign with the first key, accept the signatures of all."""
+    return URLSafeTimedSerializer(list(reversed(keys)), salt="truehue one-time link")
 
 
 def link_token(database: Database, key: bytes, email: str) -> str:
@@ -78,10 +80,10 @@ def link_token(database: Database, key: bytes, email: str) -> str:
     return _serializer(key).dumps([row.id, str(row.signed_in_at_utc)])
 
 
-def redeem(database: Database, key: bytes, token: str, *, now: datetime) -> int | None:
+def redeem(database: Database, keys: Sequence[bytes], token: str, *, now: datetime) -> int | None:
     """Return the account's id if the link is fresh and unused."""
     try:
-        researcher_id, stamp = _serializer(key).loads(token, max_age=LINK_MAX_AGE_S)
+        researcher_id, stamp = _serializer(*keys).loads(token, max_age=LINK_MAX_AGE_S)
     except (BadSignature, ValueError, TypeError):
         return None
     with database.session() as session:

@@ -11,13 +11,16 @@ from flask import Flask, Response, current_app, g, jsonify, make_response, rende
 from flask.typing import ResponseReturnValue
 from markdown_it import MarkdownIt
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from study import logs
 from study.config import Settings
 from study.db import Database
 from study.recruitment import Framing
 from study.sessions import Desk, SessionError
 from study.studies import Study
+from study.throttle import Throttle, TooOftenError
 
 MAX_BODY_BYTES = 64 * 1024
 CONTENT_SECURITY = (
@@ -47,6 +50,7 @@ TITLES = {
     409: "This has moved on",
     413: "That is too much at once",
     422: "Something is missing",
+    429: "Not so fast",
     503: "A moment, please",
 }
 
@@ -66,6 +70,11 @@ class Truehue:
         self.settings.prepare()
         return Desk(Database(self.settings.database_url), self.settings.secret_key)
 
+    @cached_property
+    def throttle(self) -> Throttle:
+        """Counts tries."""
+        return Throttle(self.settings)
+
 
 class App(Flask):
     """Flask, but for its key, which is made when it is first needed."""
@@ -73,8 +82,9 @@ class App(Flask):
     @property
     def secret_key(self) -> bytes:  # type: ignore[override]
         """The instance's key."""
-        key: bytes = self.extensions["truehue"].settings.secret_key
-        return key
+        first, *older = self.extensions["truehue"].settings.keys
+        self.config["SECRET_KEY_FALLBACKS"] = older  # read right after this by whoever checks a signature
+        return cast(bytes, first)
 
 
 def truehue() -> Truehue:
@@ -118,7 +128,15 @@ def view(study: Study) -> StudyView:
 def init_app(app: Flask) -> None:
     """Add headers and error pages."""
     app.after_request(_add_headers)
+    settings: Settings = app.extensions["truehue"].settings
+    if settings.n_proxies:
+        n = settings.n_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n, x_port=0)  # type: ignore[method-assign]
+    app.config["TRUSTED_HOSTS"] = list(settings.hosts) or None
+    if settings.is_logging_json:
+        logs.set_up(log)
     app.register_error_handler(SessionError, _session_error)
+    app.register_error_handler(TooOftenError, _too_often)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -168,16 +186,31 @@ def error(status: int, message: str, *, study: Study | None = None) -> Response:
     return response
 
 
+def _log_refusal(status: int, reason: str) -> None:
+    # The path holds a token, so only the endpoint and a hash are logged.
+    known = logs.about_request(truehue().settings.secret_key)
+    log.info("refused", extra={**known, "status": status, "reason": reason})
+
+
 def _session_error(problem: SessionError) -> ResponseReturnValue:
-    # The path holds a token, so only the endpoint is logged.
-    log.info("refused endpoint=%s status=%d reason=%s", request.endpoint, problem.status, problem)
+    _log_refusal(problem.status, str(problem))
     return error(problem.status, _sentence(str(problem)))
+
+
+def _too_often(problem: TooOftenError) -> ResponseReturnValue:
+    _log_refusal(problem.status, "too often")
+    response = error(problem.status, _sentence(str(problem)))
+    response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response
 
 
 def _http_error(problem: HTTPException) -> ResponseReturnValue:
     status = problem.code or 500
     if status < 400:
         return problem
+    _log_refusal(status, type(problem).__name__)
+    if isinstance(problem, SecurityError):  # an untrusted Host: no address can be built for a page
+        return Response("This server is not known under that name.\n", status, mimetype="text/plain")
     messages = {
         404: "Please check the address: it may be incomplete or no longer valid.",
         405: "Please go back and try again.",
@@ -193,7 +226,8 @@ def _http_error(problem: HTTPException) -> ResponseReturnValue:
 def _unexpected(problem: Exception) -> ResponseReturnValue:
     if current_app.testing and not isinstance(problem, SQLAlchemyError):
         raise problem
-    log.exception("endpoint=%s failed", request.endpoint, exc_info=problem)
+    known = logs.about_request(truehue().settings.secret_key)
+    log.error("failed", exc_info=problem, extra={**known, "error": type(problem).__name__})
     status = 503 if isinstance(problem, SQLAlchemyError) else 500
     return error(
         status, "This is our fault, not yours. Nothing that was confirmed is lost; please try again in a moment."

@@ -5,14 +5,11 @@ gets a skip that says which line installs it; under CI=1 it is a failure, becaus
 """
 
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
+from tools.proof.postgresql import PostgreSQL, find_program, running
 
 PROGRAMS = {
     "chromium": ("chromium", "sudo apt-get install -y chromium"),
@@ -21,16 +18,6 @@ PROGRAMS = {
     "nginx": ("nginx", "sudo apt-get install -y nginx"),
     "r": ("Rscript", "sudo apt-get install -y r-base-core r-cran-glmmtmb r-cran-lme4"),
 }
-
-
-def find_program(name: str) -> str | None:
-    """Find a program on the path, or PostgreSQL's where Debian keeps it."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if found:
-        return found
-    debian = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
-    newest = max(debian, key=lambda path: float(path.parts[-3]), default=None)
-    return str(newest) if newest else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -43,53 +30,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """A PostgreSQL server of our own in a temporary folder; gives the address without a database name."""
-    account = _account()
-    folder = Path(tempfile.mkdtemp(prefix="truehue-pg-"))
-    if account:
-        os.chown(folder, pwd.getpwnam(account).pw_uid, pwd.getpwnam(account).pw_gid)
-
-    def run(program: str, *arguments: str) -> None:
-        # A log file, not a pipe: the server would inherit the pipe and keep it open.
-        path = find_program(program)
-        assert path is not None, f"{program} is missing; run: sudo apt-get install -y postgresql"
-        with tempfile.TemporaryFile() as log:
-            done = subprocess.run(
-                [path, *arguments], stdout=log, stderr=log, cwd=folder, user=account, env=os.environ | {"LC_ALL": "C"}
-            )
-            log.seek(0)
-            assert done.returncode == 0, log.read().decode()
-
-    data = str(folder / "data")
-    run("initdb", "-D", data, "-U", "truehue", "--auth=trust", "--encoding=UTF8", "--no-sync")
-    options = f"-k {folder} -c listen_addresses='' -c unix_socket_permissions=0777"
-    folder.chmod(0o755)
-    run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", str(folder / "log"), "-o", options, "start")
-    try:
-        yield f"postgresql+psycopg://truehue@/{{name}}?host={folder}"
-    finally:
-        run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _account() -> str | None:
-    """PostgreSQL refuses to run as root; name somebody else."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server of our own in a temporary folder."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def postgresql_url(postgresql_server: PostgreSQL, request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty database for one test."""
-    import psycopg
-
     name = f"t{abs(hash(request.node.nodeid)):x}"
-    admin = postgresql_server.format(name="postgres").replace("+psycopg", "")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield postgresql_server.format(name=name)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    yield postgresql_server.create(name)
+    postgresql_server.drop(name)

@@ -24,7 +24,7 @@ from flask import (
 from sqlalchemy import Integer, cast, func, select
 from werkzeug.wrappers import Response as Redirect
 
-from study import reports, researchers
+from study import reports, researchers, throttle
 from study.export import write_export
 from study.home.views import REFRESH_S, report_response
 from study.models import Researcher, SessionRow, StudyRow, TrialRow
@@ -76,7 +76,10 @@ def sign_in() -> str:
 def check_sign_in() -> Response | Redirect:
     """Check address and password."""
     email, password = request.form.get("email", "")[:200], request.form.get("password", "")[:1000]
-    who = researchers.check_password(truehue().desk.database, email, password, now=now())
+    here = truehue()
+    here.throttle.check(throttle.SIGN_INS_BY_ADDRESS, "sign-in from", request.remote_addr or "")
+    here.throttle.check(throttle.SIGN_INS_BY_ACCOUNT, "sign-in to", email.strip().lower())
+    who = researchers.check_password(here.desk.database, email, password, now=now())
     if who is None:
         problem = "The address or the password is not right."
         return make_response(render_template("console/sign_in.html", email=email, problem=problem), 422)
@@ -87,7 +90,8 @@ def check_sign_in() -> Response | Redirect:
 def enter(token: str) -> Response | Redirect:
     """Sign in once by a link."""
     here = truehue()
-    who = researchers.redeem(here.desk.database, here.desk.key, token, now=now())
+    here.throttle.check(throttle.SIGN_INS_BY_ADDRESS, "link from", request.remote_addr or "")
+    who = researchers.redeem(here.desk.database, here.settings.keys, token, now=now())
     if who is None:
         problem = "This link has been used or is too old. Ask for a new one: flask --app study researcher link EMAIL"
         return make_response(render_template("console/sign_in.html", email="", problem=problem), 403)

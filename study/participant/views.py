@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from study import recruitment, sessions, stimuli
+from study import recruitment, sessions, stimuli, throttle
 from study.definition import Item, StudyDefinition
 from study.questionnaire import check_answers
 from study.rights import WithdrawalError, read_code, withdraw, withdrawal_code
@@ -82,8 +82,10 @@ def door(slug: str) -> Response | Redirect:
 @blueprint.post("/s/<slug>/start")
 def start(slug: str) -> Response | Redirect:
     """Begin a session: the participant agreed."""
+    here = truehue()
+    here.throttle.check(here.throttle.starts, "start", request.remote_addr or "")
     study, _ = _study(slug)
-    desk = truehue().desk
+    desk = here.desk
     entry = recruitment.unseal(desk, slug, request.form.get("entry", ""))
     allow_frame(recruitment.framing_of(entry.platform))
     try:
@@ -127,7 +129,9 @@ def withdraw_door() -> str:
 @blueprint.post("/withdraw")
 def withdraw_by_code() -> Response:
     """Delete the data that a withdrawal code belongs to."""
-    desk, code = truehue().desk, request.form.get("code", "")[:100]
+    here = truehue()
+    here.throttle.check(throttle.WITHDRAWALS_BY_ADDRESS, "withdrawal from", request.remote_addr or "")
+    desk, code = here.desk, request.form.get("code", "")[:100]
     try:
         session_id = read_code(desk, code)
         withdraw(desk, session_id, by="participant", now=now())
@@ -265,7 +269,10 @@ def answers(token: str) -> Response | Redirect:
 
 
 def _body() -> Any:
-    data = request.get_json(silent=True)
+    try:
+        data = request.get_json(silent=True)
+    except RecursionError:  # brackets nested by the thousand
+        data = None
     if not isinstance(data, dict):
         raise Invalid("expected a JSON object")
     return data

@@ -1,0 +1,45 @@
+"""Stimulus sets made from the shipped one: smaller, or with more photographs."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from study.manifest import open_pixels, pixels_sha256, read_manifest
+from tools.proof.instance import SHIPPED
+
+TURNS = (None, *(turn for turn in Image.Transpose if turn in {0, 1, 3}))  # as it is, mirrored, upside down, turned
+
+
+def derive(out: Path, *, size_px: int = 256, n_copies: int = 1, source: Path = SHIPPED) -> Path:
+    """Write `n_copies` (at most 4, mirrored and turned) of every photograph of `source` at `size_px`."""
+    manifest = read_manifest(source)
+    raw = json.loads((source / "manifest.json").read_text(encoding="utf-8"))
+    (out / "images").mkdir(parents=True)
+    images, stimuli = [], []
+    by_id = {stimulus.stimulus_id: stimulus for stimulus in manifest.stimuli}
+    for copy, turn in enumerate(TURNS[:n_copies]):
+        for photo in raw["images"]:
+            images.append(photo | {"image_id": f"{photo['image_id']}-{copy}", "group": f"{photo['group']}-{copy}"})
+        for told in raw["stimuli"]:
+            picture = open_pixels(source, by_id[told["stimulus_id"]], where="manifest.json")
+            picture = picture.resize((size_px, size_px), Image.Resampling.BOX)
+            if turn is not None:
+                picture = picture.transpose(turn)
+            name = "s" + hashlib.sha256(f"{told['stimulus_id']}:{copy}".encode()).hexdigest()[:12]
+            picture.save(out / "images" / f"{name}.png", compress_level=1)
+            stimuli.append(
+                told
+                | {
+                    "stimulus_id": name,
+                    "image_id": f"{told['image_id']}-{copy}",
+                    "file": f"images/{name}.png",
+                    "pixels_sha256": pixels_sha256(picture),
+                    "width_px": size_px,
+                    "height_px": size_px,
+                }
+            )
+    text = json.dumps(raw | {"name": "derived", "images": images, "stimuli": stimuli, "refused": []}, indent=1)
+    (out / "manifest.json").write_text(text, encoding="utf-8")
+    return out
