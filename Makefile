@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: help setup demo test lint types format smoke leaks screenshots report stimuli-demo clean
+.PHONY: coverage bench-mixed help setup demo test lint types format smoke leaks screenshots report stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,12 @@ stimuli-demo: $(VENV)/.colorizer  ## render the demo's stimulus set again with t
 	@rm -rf study/demo/stimuli
 	@$(BIN)/python -m colorizer stimuli --real samples/photos --model truehue-lite random --n-random 6 --seed 2016 \
 	    --format webp --name truehue-demo --out study/demo/stimuli
+
+coverage: $(VENV)/.all  ## how often the intervals cover: 20,000 studies a design, resumable; FRESH=--fresh begins again
+	@$(BIN)/python tools/coverage.py $(FRESH)
+
+bench-mixed: $(VENV)/.all  ## the mixed model's time beside glmmTMB's; needs r-cran-glmmtmb
+	@$(BIN)/python tools/bench_mixed.py
 
 clean:  ## remove the demo's data (asks nothing: it is only a demo)
 	@rm -rf .demo out

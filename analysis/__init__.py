@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from analysis.mixed.model import MixedModel, mixed_model
     from analysis.report import write_report
     from analysis.results import Results, analyse
+    from analysis.sequential import Sequence, confidence_sequence
     from analysis.trials import Export, read_export
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Difference",
     "mixed_model",
     "MixedModel",
+    "confidence_sequence",
+    "Sequence",
     "read_export",
     "Export",
     "ExportError",
@@ -42,6 +45,8 @@ _HOME = {
     "Difference": "compare",
     "mixed_model": "mixed.model",
     "MixedModel": "mixed.model",
+    "confidence_sequence": "sequential",
+    "Sequence": "sequential",
     "read_export": "trials",
     "Export": "trials",
     "ExportError": "archive",

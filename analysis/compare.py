@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from analysis.clustered import cross, two_way_variance
-from analysis.estimate import t_quantile
+from analysis.clustered import TwoWayVariance, cross, two_way_variance
+from analysis.interval import ENOUGH_CLUSTERS, satterthwaite, t_quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,9 +49,10 @@ def difference(
     Influence values (y − p_A)/n_A and −(y − p_B)/n_B are summed per participant over both arms, and per image, so
     that what a person or a photograph gives to both rates cancels.  Trials of further conditions have influence 0
     and count only in the corrections G/(G − 1), as in R's sandwich::vcovCL on a model of all conditions.
-    df = min(P, I) − 1 where the same people saw both, min(P_A, P_B, I) − 1 for separate arms.
-    `is_floored=False` takes V_P + V_I − V_PI as it is, as that R function does; where the same people judge the same
-    photographs it is too short (docs/decisions/0003-analysis.md: coverage .90 to .95 instead of .95 to .98).
+    df = min(P, I) − 1 where the same people saw both, min(P_A, P_B, I) − 1 for separate arms; with fewer than 30
+    clusters Satterthwaite's, at least that many.  V_P + V_I − V_PI is noisy where few people judge the same few
+    photographs, and is floored by the smaller of V_P and V_I (docs/coverage.md: coverage .89 to .94 becomes .95 to
+    .96); `is_floored=False` takes it and min(P, I) − 1 as they are, as R does.
     None where fewer than two participants or images leave no variance.
     """
     is_a, is_b = (trials["condition"].eq(name).to_numpy() for name in (condition_a, condition_b))
@@ -64,16 +65,31 @@ def difference(
     people, photos = trials["participant"].to_numpy(), trials["image"].to_numpy()
     people_a, people_b = set(people[is_a]), set(people[is_b])
     n_people = len(people_a | people_b) if people_a & people_b else min(len(people_a), len(people_b))
-    df = min(n_people, len(set(photos[is_a | is_b]))) - 1
-    if df < 1:
+    n_photos = len(set(photos[is_a | is_b]))
+    if min(n_people, n_photos) < 2:
         return None
-    variance = two_way_variance(influence, cross(people, photos))
-    se = math.sqrt(max(float(variance.total if is_floored else variance.sum), 0.0))
+    layout = cross(people, photos)
+    variance, df_ = contrast_variance(two_way_variance(influence, layout), n_people, n_photos, is_floored=is_floored)
+    df, se = float(df_), math.sqrt(float(variance))
     gap = p_a - p_b
     half = float(t_quantile(df, confidence)) * se
     t = gap / se if se > 0 else (math.copysign(math.inf, gap) if gap else 0.0)
     p = float(2 * special.stdtr(df, -abs(t)))
     return Difference(condition_a, condition_b, gap, gap - half, gap + half, t, df, p, p, p)
+
+
+def contrast_variance(
+    parts: TwoWayVariance, n_people: int, n_photos: int, *, is_floored: bool = True
+) -> tuple[Floats, Floats]:
+    """Variance of differences (...) and their degrees of freedom, from the parts of the two-way variance."""
+    by_people, by_photos = parts.by_participant, parts.by_image
+    lowest = min(n_people, n_photos) - 1
+    if not is_floored:
+        return np.maximum(parts.sum, 0.0), np.full_like(by_people, lowest)
+    variance = np.maximum(parts.sum, np.minimum(by_people, by_photos))
+    if lowest + 1 >= ENOUGH_CLUSTERS:
+        return variance, np.full_like(variance, lowest)
+    return variance, satterthwaite(variance, [(by_people, n_people), (by_photos, n_photos)], lowest=lowest)
 
 
 def pairwise(

@@ -2,7 +2,8 @@
 
 k of n with the two-way (participant × image) cluster-robust variance V, turned into a Wilson interval at the
 effective sample size n_eff = min(n, p(1 − p)/V) with a t quantile of min(P, I) − 1 degrees of freedom
-(statistics.md, "Primary estimator"; the Wilson form at an effective size: Korn and Graubard 1998).
+(statistics.md, "Primary estimator"; the Wilson form at an effective size: Korn and Graubard 1998).  Where clusters or
+fooled trials are few that formula is weak; `analysis.interval` has what replaces it there, docs/coverage.md the proof.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
-from analysis.clustered import Clustering, Labels, Layout, cluster, cross, one_way_variance, two_way_variance
+from analysis.clustered import Clustering, Labels, cluster, cross, one_way_variance, two_way_variance
+from analysis.interval import ENOUGH_CLUSTERS, Pivot, pivot_of
 from analysis.outcomes import outcomes
-from analysis.proportions import Interval, wilson, z_quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 PAIR_DESIGNS = frozenset({"sequential_pair"})
 
 CHANCE = 0.5
+
+# Which interval of `analysis.interval` a rate has.
+FORMULA, SCORE, OUTER = "formula", "score", "outer"
 
 # Correlation of two answers of one participant, or on one photograph, assumed where the data cannot tell
 # (k = 0 or k = n).  Shares near .3 with sd .5 and 1.0 on the logit give .04 and .15.
@@ -41,6 +44,7 @@ NO_PARTICIPANTS = "this population of photographs; the participants are not name
 class FoolRate:
     """k of n with its interval.  Rates lie in [0, 1]; `n_eff` is the number of independent trials they are worth.
 
+    `interval_kind` names the interval (`analysis.interval`), `clustered_square` is the coefficient c of its variance.
     `se` is NaN where no variance can be estimated (all or none fooled); `df` is infinite where no cluster is left.
     """
 
@@ -60,48 +64,26 @@ class FoolRate:
     method: str
     confidence: float = 0.95
     warnings: tuple[str, ...] = ()
+    interval_kind: str = FORMULA
+    clustered_square: float = 0.0
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Ends of the same interval at another confidence level, e.g. .90 for an equivalence statement."""
-        ends = interval_at_effective_n(self.fool_rate, self.n_eff, self.df, confidence)
+        ends = self._pivot().ends(confidence)
         return float(ends.low), float(ends.high)
 
     def p_value(self, null: float) -> float:
-        """Two-sided p against a rate in (0, 1): one minus the highest confidence whose interval leaves it out.
+        """Two-sided p against a rate in (0, 1): one minus the highest confidence whose interval leaves it out."""
+        return float(self._pivot().p_value(null))
 
-        The Wilson ends solve |p − p0| = t √(p0 (1 − p0)/n_eff), so the inversion is t → 2 P(T_df > t).
-        """
-        if not 0 < null < 1:
-            raise ValueError(f"null: expected a rate between 0 and 1, got {null}; write 10 % as 0.1")
-        t = abs(self.fool_rate - null) / math.sqrt(null * (1 - null) / self.n_eff)
-        return float(min(1.0, 2 * (special.ndtr(-t) if math.isinf(self.df) else special.stdtr(self.df, -t))))
-
-
-def t_quantile(df: npt.ArrayLike, confidence: float) -> Floats:
-    """Two-sided t quantile; the normal one where df is infinite."""
-    df_ = np.asarray(df, dtype=np.float64)
-    z = z_quantile(confidence)
-    finite = np.where(np.isinf(df_), 1.0, df_)
-    return np.where(np.isinf(df_), z, special.stdtrit(finite, (1 + confidence) / 2))
-
-
-def effective_n(p: npt.ArrayLike, variance: npt.ArrayLike, n: int, extreme_design_effect: float) -> Floats:
-    """Effective sample size of shares (...) with variances (...): n_eff = min(n, p(1 − p)/V).
-
-    At p = 0 or 1 no variance exists and n_eff = n / extreme_design_effect.
-    """
-    p_, v = np.asarray(p, dtype=np.float64), np.asarray(variance, dtype=np.float64)
-    binomial = p_ * (1 - p_)
-    estimated = np.divide(binomial, v, out=np.full_like(v, np.inf), where=v > 0)
-    return np.where(binomial > 0, np.minimum(n, estimated), n / extreme_design_effect)
-
-
-def interval_at_effective_n(
-    p: npt.ArrayLike, n_eff: npt.ArrayLike, df: npt.ArrayLike, confidence: float = 0.95
-) -> Interval:
-    """Wilson interval of shares (...) at effective sizes (...) with a t quantile for z."""
-    p_, n_ = np.asarray(p, dtype=np.float64), np.asarray(n_eff, dtype=np.float64)
-    return wilson(p_ * n_, n_, z=t_quantile(df, confidence))
+    def _pivot(self) -> Pivot:
+        p, n_eff, df, square = (
+            np.asarray(x, dtype=np.float64) for x in (self.fool_rate, self.n_eff, self.df, self.clustered_square)
+        )
+        kind = self.interval_kind
+        return Pivot(
+            p, n_eff, df, np.asarray(1 / self.n_trials), square, np.asarray(kind != SCORE), np.asarray(kind != FORMULA)
+        )
 
 
 def assumed_design_effect(*clusterings: Clustering) -> float:
@@ -149,8 +131,9 @@ def fool_rate(
             f"of {assumed:.1f} is assumed"
         )
     variance = p * (1 - p) / n if spread.variance is None else spread.variance
-    n_eff = float(effective_n(p, variance, n, assumed))
-    ends = interval_at_effective_n(p, n_eff, spread.df, confidence)
+    pivot = pivot_of(p, n, list(spread.parts), spread.by_cell, assumed)
+    ends = pivot.ends(confidence)
+    kind = FORMULA if not pivot.uses_score else OUTER if pivot.uses_formula else SCORE
     extreme = k in {0, n}
     return FoolRate(
         condition=condition,
@@ -161,23 +144,35 @@ def fool_rate(
         ci_high=float(ends.high),
         se=math.nan if extreme else math.sqrt(variance),
         design_effect=assumed if extreme else variance / (p * (1 - p) / n),
-        n_eff=n_eff,
-        df=spread.df,
+        n_eff=float(pivot.n_eff),
+        df=float(pivot.df),
         n_participants=spread.n_participants,
         n_images=spread.n_images,
         estimand=spread.estimand,
-        method=spread.method,
+        method=_method(kind, spread.method),
         confidence=confidence,
         warnings=tuple(warnings),
+        interval_kind=kind,
+        clustered_square=float(pivot.square),
     )
+
+
+def _method(kind: str, variance: str) -> str:
+    if variance == "ignores clustering":
+        return "Wilson (ignores clustering)"
+    if kind == SCORE:
+        return f"score interval (fewer than {ENOUGH_CLUSTERS} clusters), {variance} of Satterthwaite"
+    wilson = f"Wilson at the effective sample size, {variance}"
+    return wilson if kind == FORMULA else f"{wilson}; the outer ends of it and of the score interval (few events)"
 
 
 @dataclass(frozen=True)
 class _Spread:
-    """What the layout of the trials allows: a variance, its degrees of freedom, and what it speaks about."""
+    """What the layout of the trials allows: a variance, its parts, and what it speaks about."""
 
     variance: float | None
-    df: float
+    parts: tuple[tuple[Floats, int], ...]
+    by_cell: Floats | None
     n_participants: int
     n_images: int
     estimand: str
@@ -194,45 +189,51 @@ def _spread(influence_n: Floats, participant: Labels | None, image: Labels | Non
     n_photos = photos.n_clusters if photos else 0
 
     if people and photos and n_people > 1 and n_photos > 1:
-        layout: Layout = cross(people.codes_n, photos.codes_n)
+        both = two_way_variance(influence_n, cross(people.codes_n, photos.codes_n))
         return _Spread(
-            float(two_way_variance(influence_n, layout).total),
-            min(n_people, n_photos) - 1,
+            float(both.total),
+            ((both.by_participant, n_people), (both.by_image, n_photos)),
+            both.by_cell,
             n_people,
             n_photos,
             BOTH,
-            "Wilson at the effective sample size, two-way cluster-robust variance (participant × image), t",
+            "two-way cluster-robust variance (participant × image), t",
             (people, photos),
         )
     if people and n_people > 1:
+        variance = one_way_variance(influence_n, people)
         return _Spread(
-            float(one_way_variance(influence_n, people)),
-            n_people - 1,
+            float(variance),
+            ((variance, n_people),),
+            None,
             n_people,
             n_photos,
             ONE_IMAGE if photos else NO_IMAGES,
-            "Wilson at the effective sample size, one-way cluster-robust variance (participant), t",
+            "one-way cluster-robust variance (participant), t",
             (people,),
             ("one photograph only: the interval says nothing about other photographs",) if photos else (),
         )
     if photos and n_photos > 1:
+        variance = one_way_variance(influence_n, photos)
         return _Spread(
-            float(one_way_variance(influence_n, photos)),
-            n_photos - 1,
+            float(variance),
+            ((variance, n_photos),),
+            None,
             n_people,
             n_photos,
             ONE_PARTICIPANT if people else NO_PARTICIPANTS,
-            "Wilson at the effective sample size, one-way cluster-robust variance (image), t",
+            "one-way cluster-robust variance (image), t",
             (photos,),
             ("one participant only: the interval says nothing about other people",) if people else (),
         )
     return _Spread(
         None,
-        math.inf,
+        (),
+        None,
         n_people,
         n_photos,
         ONE_OF_EACH,
-        "Wilson (ignores clustering)",
+        "ignores clustering",
         (),
         ("neither participants nor photographs vary: the interval is about these trials only",),
     )

@@ -11,10 +11,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Function = Callable[[Floats], tuple[float, Floats]]
 
-ROUGH = 1e-4
-# Half the squared distance to the minimum in standard errors: 1e-11 is 5e-6 standard errors.
+# Where BFGS stops, as half the squared distance to the minimum in standard errors.
+ROUGH = 1e-7
+# Where Newton stops: 1e-11 is 5e-6 standard errors.
 FINE = 1e-11
 STEP = 1e-3
+# A Hessian this near the minimum (in the parameters' own unit) is the minimum's to the digits that count.
+NEAR = 3e-4
 
 
 @dataclass(frozen=True)
@@ -46,49 +49,48 @@ def minimise(
     place = np.maximum(start, lower)
     value, gradient = function(place)
     B = curvature.copy()
-    iteration = 0
-    for iteration in range(1, max_iterations + 1):
-        free = ~((place <= lower) & (gradient > 0))
-        step, decrement = _step(B, gradient, free)
+    iteration, is_restarted = 0, False
+    while iteration < max_iterations:
+        iteration += 1
+        step, decrement = _step(B, gradient, _free(place, gradient, lower))
         if decrement < ROUGH:
             break
         moved = _search(function, place, value, gradient, step, lower, largest_step)
         if moved is None:
             B = curvature.copy()
-            if iteration > 1 and np.allclose(step, _step(B, gradient, free)[0]):
+            if is_restarted:
                 break
+            is_restarted = True
             continue
+        is_restarted = False
         new, new_value, new_gradient = moved
         B = _update(B, new - place, new_gradient - gradient)
         place, value, gradient = new, new_value, new_gradient
     is_converged = False
-    free = ~((place <= lower) & (gradient > 0))
+    free = _free(place, gradient, lower)
     hessian = np.full_like(B, np.nan)
     for _ in range(8):
-        free = ~((place <= lower) & (gradient > 0))
+        free = _free(place, gradient, lower)
         hessian = hessian_by_differences(function, place, gradient, free, lower)
         inner = hessian[np.ix_(free, free)]
         if not np.isfinite(inner).all() or np.linalg.eigvalsh(inner).min() <= 0:
             break
-        step, decrement = _step(np.where(np.isnan(hessian), 0, hessian), gradient, free)
+        known = np.where(np.isnan(hessian), 0, hessian)
+        step, decrement = _step(known, gradient, free)
         if decrement < FINE:
             is_converged = True
             break
-        is_small = decrement < 1e-6
+        is_near = np.abs(step).max() < NEAR
         moved = _search(function, place, value, gradient, step, lower, largest_step)
         if moved is None:
             # Nothing lower can be told from rounding any more.
             is_converged = decrement < 1e-7
             break
         place, value, gradient = moved
-        if is_small:
-            # A Newton step squares the error, and the Hessian half a step away is the same to the digits that count.
-            free_now = ~((place <= lower) & (gradient > 0))
-            is_converged = bool(
-                (free_now == free).all() and _step(np.where(np.isnan(hessian), 0, hessian), gradient, free)[1] < 1e-9
-            )
-            if is_converged:
-                break
+        still = _free(place, gradient, lower)
+        if is_near and (still == free).all() and _step(known, gradient, free)[1] < FINE:
+            is_converged = True
+            break
     return Minimum(place, value, gradient, hessian, free, is_converged, iteration)
 
 
@@ -110,6 +112,11 @@ def hessian_by_differences(
             column = (forward - gradient) / h
         hessian[free, j] = column[free]
     return np.asarray((hessian + hessian.T) / 2)
+
+
+def _free(place: Floats, gradient: Floats, lower: Floats) -> npt.NDArray[np.bool_]:
+    """Parameters that are not held at their bound by a gradient pointing into it."""
+    return ~((place <= lower) & (gradient > 0))
 
 
 def _step(B: Floats, gradient: Floats, free: npt.NDArray[np.bool_]) -> tuple[Floats, float]:

@@ -23,15 +23,29 @@ def test_equals_r(reference, dataset):
         np.testing.assert_allclose(values, row[names].astype(float), rtol=1e-6)
 
 
-def test_the_floor_only_widens(reference):
-    """With the floor no interval is shorter than R's, and on this set one is longer."""
+def test_the_default_equals_r_from_thirty_clusters_on(reference):
+    """On the reference sets nothing needs a floor, and the default gives R's numbers, too."""
     trials = reference("input_sim_three_alg_latin").rename(
         columns={"cond": "condition", "item": "image", "y": "fooled"}
     )
-    floored, plain = pairwise(trials, ["A", "B", "C"]), pairwise(trials, ["A", "B", "C"], is_floored=False)
-    wider = [(f.ci_high - f.ci_low) / (p.ci_high - p.ci_low) for f, p in zip(floored, plain, strict=True)]
-    assert min(wider) >= 1 - 1e-12
-    assert max(wider) > 1.05
+    assert pairwise(trials, ["A", "B", "C"]) == pairwise(trials, ["A", "B", "C"], is_floored=False)
+
+
+def test_the_floor_keeps_a_variance():
+    """Where V_P + V_I − V_PI falls below both of its parts, the smaller part is taken and the interval stays open."""
+    rng = np.random.default_rng(11)
+    people, photos = np.repeat(np.arange(8), 10), np.tile(np.arange(10), 8)
+    condition = np.where((people + photos) % 2, "b", "a")
+    wider = []
+    for _ in range(40):
+        trials = pd.DataFrame(
+            {"condition": condition, "participant": people, "image": photos, "fooled": rng.random(80) < 0.4}
+        )
+        floored, plain = (difference(trials, "a", "b", is_floored=is_floored) for is_floored in (True, False))
+        assert floored.ci_high > floored.ci_low
+        assert floored.df >= plain.df == 7
+        wider.append((floored.ci_high - floored.ci_low) > (plain.ci_high - plain.ci_low) * 1.01)
+    assert any(wider)
 
 
 def test_swapping_the_conditions_changes_the_sign_only(reference):
