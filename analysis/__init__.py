@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from analysis.archive import ExportError
     from analysis.compare import Difference, difference
     from analysis.estimate import FoolRate, fool_rate
+    from analysis.foreign import read_table
+    from analysis.judgements import analyse_table
+    from analysis.mapping import make_mapping
     from analysis.mixed.model import MixedModel, mixed_model
     from analysis.report import write_report
     from analysis.results import Results, analyse
@@ -31,9 +34,12 @@ __all__ = [
     "confidence_sequence",
     "Sequence",
     "read_export",
+    "read_table",
+    "make_mapping",
     "Export",
     "ExportError",
     "analyse",
+    "analyse_table",
     "Results",
     "write_report",
 ]
@@ -51,6 +57,9 @@ _HOME = {
     "Export": "trials",
     "ExportError": "archive",
     "analyse": "results",
+    "analyse_table": "judgements",
+    "read_table": "foreign",
+    "make_mapping": "mapping",
     "Results": "results",
     "write_report": "report",
 }

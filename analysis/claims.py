@@ -6,14 +6,21 @@ A mean of 50 % can be half the photographs at 30 and half at 70, or people who p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from analysis.about import FOOL_RATE
+from analysis.compare import Difference
 from analysis.estimate import BOTH, CHANCE, FoolRate
+from analysis.published import FULL_2016
+from analysis.results import Results
 from analysis.sentences import ends, p_text, percent
+from analysis.yes_no import YesNo
 
 # The low anchor counts as well detected if the upper end of its interval is at or below this fool rate:
 # twice what attentive people missed of it in 2016 (13 %), rounded up.
 ANCHOR_CEILING = 0.30
+
+ZHANG = "zhang2016"
 
 # Per-image rates count as incompatible with a common 50 % below this p of the χ² of shrinkage.heterogeneity_p.
 SPREAD_ALPHA = 0.05
@@ -37,6 +44,93 @@ class Claim:
     may_not_write: str
     is_indistinguishable: bool
     checks: tuple[Check, ...]
+    versus: Versus | None = None
+
+
+@dataclass(frozen=True)
+class Versus:
+    """What may and what may not be written about one condition beside Zhang et al. (2016)."""
+
+    may_write: str
+    may_not_write: str
+    has_concurrent_arm: bool
+
+
+def claims_of(results: Results) -> tuple[Claim, ...]:
+    """Check every condition of a study; an outcome without a chance level has other claims than a fool rate."""
+    if results.about.outcome.key != FOOL_RATE.key:
+        return (yes_no_claim(results.yes_no),) if results.yes_no else ()
+    return tuple(
+        replace(
+            claim(rate, results.anchors, results.image_spread_p[rate.condition], results.plan.margin),
+            versus=versus_2016(rate, _concurrent(results), results.differences),
+        )
+        for rate in results.fool_rates
+    )
+
+
+def _concurrent(results: Results) -> tuple[str, ...]:
+    """Name the conditions of this study that are the 2016 system, judged on photographs that others were judged on."""
+    made = results.about.manifest.get("conditions", {})
+    names = {rate.condition for rate in results.fool_rates}
+    return tuple(
+        name for name in names if str(made.get(name, {}).get("model") or name).split("-")[0] in {ZHANG, "zhang"}
+    )
+
+
+def versus_2016(rate: FoolRate, concurrent: tuple[str, ...], differences: tuple[Difference, ...]) -> Versus:
+    """Compare with Zhang et al. (2016): a contrast only against their system run at the same time."""
+    published = f"{percent(FULL_2016.fool_rate)} ± {percent(FULL_2016.se)}%"
+    never = (
+        f"… “better (or worse) than Zhang et al. (2016)” from {published}: that figure comes from other people and "
+        "other photographs."
+    )
+    if rate.condition in concurrent:
+        return Versus(
+            f"{rate.condition} reached {percent(rate.fool_rate)}% here; {published} was published for the 2016 system.",
+            "… that the published figure was reproduced, or was not: people and photographs differ.",
+            has_concurrent_arm=True,
+        )
+    for pair in differences:
+        other = {pair.condition_a, pair.condition_b} - {rate.condition}
+        if rate.condition not in {pair.condition_a, pair.condition_b} or not other & set(concurrent):
+            continue
+        sign = 1 if pair.condition_a == rate.condition else -1
+        low, high = sorted((sign * pair.ci_low, sign * pair.ci_high))
+        verdict = "was not told apart from" if low <= 0 <= high else ("fooled more often than" if low > 0 else "less")
+        verdict = "fooled less often than" if verdict == "less" else verdict
+        (name,) = other
+        return Versus(
+            f"{rate.condition} {verdict} {name}, run at the same time: difference {percent(sign * pair.difference)} "
+            f"points, 95% CI {ends(low, high)}, {p_text(pair.p_holm)} (Holm).",
+            never,
+            has_concurrent_arm=True,
+        )
+    return Versus(
+        f"The published rate of the 2016 system was {published}, of other people and other photographs.",
+        never + " It takes a zhang2016 arm run at the same time.",
+        has_concurrent_arm=False,
+    )
+
+
+def yes_no_claim(judged: YesNo | None) -> Claim:
+    """What single-picture judgements allow: telling apart is d′, and a share judged real depends on bias."""
+    assert judged is not None
+    sensitivity = judged.sensitivity
+    if sensitivity is None:
+        may = f"{percent(judged.accuracy.fool_rate)}% of the pictures were judged rightly by this participant."
+    elif sensitivity.d_low > 0:
+        may = "Participants told fakes from originals better than by chance."
+    elif sensitivity.d_high < 0:
+        may = "Participants called originals fake more often than fakes."
+    else:
+        may = "The data do not settle whether participants told fakes from originals."
+    c = f" (criterion here: {sensitivity.criterion:.2f})".replace("-", "−") if sensitivity else ""
+    may_not = (
+        f"… that {percent(judged.accuracy_fake.fool_rate, 0)}% of fakes found, or the rest missed, measures the fakes "
+        f"alone: it moves with how readily people say “real”{c}; or that 50% is chance for it."
+    )
+    return Claim("single pictures", may, may_not, is_indistinguishable=False, checks=())
 
 
 def claim(rate: FoolRate, anchors: tuple[FoolRate, ...], spread_p: float, margin: float | None) -> Claim:

@@ -7,6 +7,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.importers.commands import add_import_commands
+
+if TYPE_CHECKING:
+    from analysis.results import Results
+
+OUTCOMES = ("fooled", "judged-real", "correct", "rating")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(arguments)
     try:
-        return _report(options, command=shlex.join(["python", "-m", "analysis", *arguments]))
+        return int(options.run(options, shlex.join(["python", "-m", "analysis", *arguments])))
     except (ValueError, OSError) as error:
         # All refusals of this package are ValueErrors with one line; OSErrors are full disks and the like.
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
@@ -29,42 +37,135 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m analysis", description="Fool rates with intervals that hold, and a report."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    report = commands.add_parser(
-        "report",
-        help="write report.html, tables/ and figures/ from an export",
-        description="Write a self-contained report.html, its tables (CSV, LaTeX) and figures (SVG, PNG).",
-    )
-    report.add_argument("export", type=Path, metavar="EXPORT", help="a study's export: directory or .zip")
-    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="new directory, or an earlier report")
-    report.add_argument("--quiet", action="store_true", help="print only the path of report.html")
+    _add_report(commands)
+    add_import_commands(commands)
     return parser
 
 
-def _report(options: argparse.Namespace, *, command: str) -> int:
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser(
+        "report",
+        help="write report.html, summary.html, tables/ and figures/ from an export or from any long table",
+        description="Write a self-contained report.html, a one-page summary.html, tables (CSV, LaTeX) and figures "
+        "(SVG, PNG). DATA is a study's export, or any table with one row per judgement and the flags below.",
+    )
+    report.add_argument("data", type=Path, metavar="DATA", help="an export (directory or .zip), or a table")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="new directory, or an earlier report")
+    report.add_argument("--quiet", action="store_true", help="print only the path of report.html")
+    report.set_defaults(run=_report)
+    add_mapping_options(report)
+
+
+def add_mapping_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say which column of a table is what."""
+    table = parser.add_argument_group("a table of your own (.csv, .tsv, .jsonl, .json, .parquet)")
+    table.add_argument("--mapping", type=Path, metavar="TOML", help="a mapping file instead of, or under, these flags")
+    for name, reads in (
+        ("participant", "who judged"),
+        ("item", "which photograph"),
+        ("condition", "which system made the fake"),
+        ("fooled", "pairs: true where the fake was taken for the real one"),
+        ("judged-real", "single pictures: true where the picture was judged real"),
+        ("correct", "single pictures: true where the judgement was right"),
+        ("is-fake", "single pictures: true where the picture was a fake"),
+        ("rating", "a number per picture"),
+        ("trial", "number of the judgement: finds rows that occur twice"),
+        ("time", "when: finds clocks that went backwards"),
+        ("version", "version of the study: finds mixtures"),
+        ("arm", "arm of a between-participants design: finds people in two"),
+        ("rt-ms", "reaction time, ms"),
+        ("rt-s", "reaction time, s"),
+    ):
+        table.add_argument(f"--{name}", metavar="COL", help=reads)
+    table.add_argument("--only", action="append", default=[], metavar="COL=VALUE", help="keep these rows, count others")
+    table.add_argument("--exclude", action="append", default=[], metavar="COL", help="leave out rows where COL is true")
+    table.add_argument("--keep-duplicates", action="store_true", help="rows that occur twice are two judgements")
+    table.add_argument("--scale", nargs=2, type=float, metavar=("LOW", "HIGH"), help="ends of the rating scale")
+    table.add_argument("--title", default="", help="title of the report")
+    table.add_argument("--margin", type=float, help="equivalence margin declared beforehand, e.g. 0.05")
+    table.add_argument("--confidence", type=float, help="of every interval, 0.95 by default")
+
+
+def mapping_sections(options: argparse.Namespace) -> dict[str, Any]:
+    """Merge a mapping file with the flags, which win."""
+    from analysis.mapping import COLUMNS, MappingError, read_mapping
+
+    sections: dict[str, Any] = read_mapping(options.mapping) if options.mapping else {}
+    columns = {name: value for name in COLUMNS if (value := getattr(options, name)) is not None}
+    rows: dict[str, Any] = {}
+    if options.only:
+        if bad := [one for one in options.only if "=" not in one]:
+            raise MappingError(f"--only: expected COL=VALUE, got {bad[0]!r}; write e.g. --only kind=test")
+        rows["only"] = dict(one.split("=", 1) for one in options.only)
+    if options.exclude:
+        rows["exclude"] = options.exclude
+    if options.keep_duplicates:
+        rows["keep_duplicates"] = True
+    analysis = {name: value for name in ("margin", "confidence") if (value := getattr(options, name)) is not None}
+    if options.scale:
+        analysis["rating"] = options.scale
+    given = {"columns": columns, "rows": rows, "analysis": analysis, "table": {}}
+    if options.title:
+        given["table"] = {"title": options.title}
+    return {name: {**sections.get(name, {}), **given.get(name, {})} for name in sections.keys() | given.keys()}
+
+
+def read_results(options: argparse.Namespace, advance: Any = lambda _: None) -> Results:
+    """Read DATA as what it is, and compute its results; `advance` is told the step that begins."""
     # Imported here, so that --help and a mistyped option answer at once.
+    from analysis.foreign import is_table, read_table
+    from analysis.judgements import analyse_table
+    from analysis.mapping import MappingError, make_mapping
+    from analysis.results import analyse
+    from analysis.trials import read_export
+
+    sections = mapping_sections(options)
+    is_mapped = bool(options.mapping or sections["columns"])
+    if is_mapped or is_table(options.data):
+        if options.data.is_dir() or options.data.suffix == ".zip":
+            raise MappingError(
+                f"{options.data}: expected a table with these flags, got an export; leave the column flags out"
+            )
+        table = read_table(options.data, make_mapping(sections))
+        advance("computing")
+        return analyse_table(table)
+    export = read_export(options.data)
+    advance("computing")
+    return analyse(export)
+
+
+def _report(options: argparse.Namespace, command: str) -> int:
     from tqdm import tqdm
 
     from analysis.report import write_report
-    from analysis.results import analyse
-    from analysis.sentences import main_sentence
-    from analysis.trials import read_export
+    from analysis.sentences import accuracy_sentence, main_sentence, rating_sentence, taken_in_sentence
 
     hidden = options.quiet or not sys.stderr.isatty()
     with tqdm(total=3, desc="reading", disable=hidden, leave=False, bar_format="{desc} {bar} {elapsed}") as progress:
-        export = read_export(options.export)
-        progress.update()
-        progress.set_description("computing")
-        results = analyse(export)
-        progress.update()
-        progress.set_description("drawing")
+
+        def advance(step: str) -> None:
+            progress.update()
+            progress.set_description(step)
+
+        results = read_results(options, advance)
+        advance("drawing")
         page = write_report(results, options.out, command=command)
         progress.update()
     if not options.quiet:
-        if export.is_simulated:
+        if results.about.is_simulated:
             print("SIMULATED data: these sessions were made by a program.")
+        if results.yes_no:
+            print(accuracy_sentence(results.yes_no.accuracy))
         for rate in results.fool_rates:
-            print(main_sentence(rate, name_condition=len(results.fool_rates) > 1))
+            if results.about.outcome.has_chance:
+                print(main_sentence(rate, name_condition=len(results.fool_rates) > 1))
+            else:
+                print(taken_in_sentence(rate))
             for warning in rate.warnings:
                 print(f"  note: {warning}")
+        for one in results.ratings:
+            print(rating_sentence(one, results.plan.confidence))
+        for finding in results.findings:
+            print(f"found: {finding.sentence}")
     print(page)
     return 0

@@ -59,12 +59,16 @@ class ExclusionFlow:
 
 @dataclass(frozen=True)
 class Selection:
-    """The analysed set: its sessions, all answered trials of those sessions, and its scored test trials."""
+    """The analysed set: its sessions, all answered trials of those sessions, and its scored test trials.
+
+    `left_out_by` names for every test trial presented the rule that took it; "" for the analysed ones.
+    """
 
     flow: ExclusionFlow
     sessions: pd.DataFrame
     trials: pd.DataFrame
     test: pd.DataFrame
+    left_out_by: pd.Series[str]
 
 
 def is_answered(trials: pd.DataFrame) -> pd.Series[bool]:
@@ -132,6 +136,7 @@ def select(
     )
     n_entered, n_test = len(left), len(test)
     steps = []
+    left_out_by = pd.Series("", index=test.index, dtype=object)
     for rule in rules:
         if rule.unit == "session":
             hit_sessions = left[rule.matches(left, plan)]
@@ -141,6 +146,7 @@ def select(
             hit_sessions = left[left["session_id"].isin(hit_trials["session_id"])]
         if rule.excludes:
             test = test.drop(hit_trials.index)
+            left_out_by.loc[hit_trials.index] = rule.name
             if rule.unit == "session":
                 left = left.drop(hit_sessions.index)
         steps.append(
@@ -157,4 +163,4 @@ def select(
         )
     kept = trials[trials["session_id"].isin(left["session_id"]) & is_answered(trials)]
     flow = ExclusionFlow(n_entered, n_test, tuple(steps), len(left), len(test), test["participant_id"].nunique())
-    return Selection(flow, left, kept, test)
+    return Selection(flow, left, kept, test, left_out_by)

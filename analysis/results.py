@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from analysis.about import FOOL_RATE, About, Deviation
 from analysis.archive import ExportError
+from analysis.colour import Association, associations
 from analysis.compare import Difference, pairwise
 from analysis.detection import (
     Detection,
@@ -21,19 +21,18 @@ from analysis.detection import (
     side_bias,
 )
 from analysis.estimate import FoolRate, fool_rate
-from analysis.exclusions import (
-    RULES,
-    ExclusionFlow,
-    Selection,
-    exposure_error_frames,
-    planned_rules,
-    select,
-    with_excluding,
-)
+from analysis.exclusions import RULES, ExclusionFlow, Selection, planned_rules, select, with_excluding
+from analysis.findings import Finding, found_in_export
 from analysis.plan import Plan, read_plan
-from analysis.proportions import wilson
-from analysis.shrinkage import heterogeneity_p, shrunken_rates
+from analysis.quality import Exposure, Instructed, exposure, instructed
+from analysis.ratings import MeanRating
+from analysis.secondary import Estimate, Mixed, mixed, secondary_estimates
+from analysis.shrinkage import heterogeneity_p
 from analysis.trials import Export
+from analysis.units import add_behaviour, image_table, participant_table
+from analysis.yes_no import YesNo
+
+OF_TRIALS = {"condition_a": "condition", "participant_id": "participant", "image_id": "image"}
 
 
 @dataclass(frozen=True)
@@ -46,59 +45,47 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Instructed:
-    """Instructed trials of the analysed sessions, and how many went against the instruction."""
+class Detail:
+    """What only our own exports tell: controls, biases, timing."""
 
-    n_trials: int
-    n_failed: int
-    n_participants_failed: int
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """How long pictures of scored test trials were seen; errors are achieved − nominal, per picture.
-
-    `n_measured` pictures carry a measured exposure; shares are of those.
-    """
-
-    n_measured: int
-    mean_error_ms: float
-    sd_ms: float
-    share_within_half_frame: float
-    share_within_one_frame: float
-    n_trials_badly_timed: int
-    n_trials_dropped_frames: int
-    n_trials_void: int
-    errors_ms: pd.Series[float]
-
-
-@dataclass(frozen=True)
-class Results:
-    """One study's results.  Frames: `images` and `participants` have one row per condition and unit."""
-
-    export: Export
-    plan: Plan
-    selection: Selection
-    fool_rates: tuple[FoolRate, ...]
-    anchors: tuple[FoolRate, ...]
-    differences: tuple[Difference, ...]
-    images: pd.DataFrame
-    participants: pd.DataFrame
-    variants: tuple[Variant, ...]
-    image_spread_p: dict[str, float]
     instructed: Instructed
     lapses: dict[str, LapseCorrection | None]
     side_bias: Share
     interval_bias: Share
     detection: Detection | None
     exposure: Exposure
-    test: pd.DataFrame
-    anomalies: tuple[str, ...]
 
-    @property
-    def flow(self) -> ExclusionFlow:
-        """Who entered, who is analysed, and why others are not."""
-        return self.selection.flow
+
+@dataclass(frozen=True)
+class Results:
+    """One study's results.  Frames: `images` and `participants` have one row per condition and unit.
+
+    `test` holds the scored trials: condition, participant, image, fooled (0/1) and, where known, rt_ms.
+    `trace` names every test trial presented by its line in the data, and the rule that left it out ("" if none did).
+    `export` and `detail` are None for other people's tables; `yes_no` and `ratings` are for those designs only.
+    """
+
+    about: About
+    plan: Plan
+    flow: ExclusionFlow
+    fool_rates: tuple[FoolRate, ...]
+    anchors: tuple[FoolRate, ...]
+    differences: tuple[Difference, ...]
+    secondary: dict[str, tuple[Estimate, ...]]
+    mixed: Mixed
+    images: pd.DataFrame
+    participants: pd.DataFrame
+    variants: tuple[Variant, ...]
+    image_spread_p: dict[str, float]
+    colour: tuple[Association, ...]
+    findings: tuple[Finding, ...]
+    test: pd.DataFrame
+    trace: pd.DataFrame
+    export: Export | None = None
+    sessions: pd.DataFrame | None = None
+    detail: Detail | None = None
+    yes_no: YesNo | None = None
+    ratings: tuple[MeanRating, ...] = ()
 
 
 def analyse(export: Export) -> Results:
@@ -110,65 +97,117 @@ def analyse(export: Export) -> Results:
             f"{export.source}: expected scored test trials of complete sessions, got none "
             f"({_short_flow(selection.flow)}); wait for complete sessions, then export again"
         )
-    test, trials = selection.test, selection.trials
-    order = [name for name in export.manifest["conditions"] if name in set(test["condition_a"])]
-    rates = condition_rates(test, order, plan.confidence)
-    low_anchor = trials[trials["control"] == "low_anchor"]
-    anchors = condition_rates(low_anchor, sorted(set(low_anchor["condition_a"])), plan.confidence, others=rates)
-    instructed = trials[trials["control"] == "instructed"]
-    wrong = instructed[~instructed["correct"].fillna(value=True).astype(bool)]
-    long = pd.DataFrame(
-        {
-            "condition": test["condition_a"],
-            "participant": test["participant_id"],
-            "image": test["image_id"],
-            "fooled": test["fooled"].astype(float),
-        }
+    trials = selection.trials
+    test = long_table(selection.test)
+    order = [name for name in export.manifest["conditions"] if name in set(test["condition"])]
+    design = " and ".join(selection.test["design"].unique())
+    rates = condition_rates(test, order, plan.confidence, design)
+    low_anchor = long_table(trials[trials["control"] == "low_anchor"])
+    anchors = condition_rates(low_anchor, sorted(set(low_anchor["condition"])), plan.confidence, design, others=rates)
+    asked = instructed(trials)
+    results = assemble(
+        _about(export, design),
+        plan,
+        selection.flow,
+        test,
+        rates,
+        pairwise(test, order, confidence=plan.confidence),
+        found_in_export(export, selection),
+        _trace(export, selection),
     )
-    images = image_table(export, test)
-    return Results(
-        export=export,
-        plan=plan,
-        selection=selection,
-        fool_rates=rates,
+    return replace(
+        results,
         anchors=anchors,
-        differences=pairwise(long, order, confidence=plan.confidence),
+        participants=add_behaviour(results.participants, trials),
+        variants=_variants(export, plan, order, design),
+        export=export,
+        sessions=selection.sessions,
+        detail=Detail(
+            instructed=asked,
+            lapses={rate.condition: lapse_correction(rate, asked.n_trials, asked.n_failed) for rate in rates},
+            side_bias=side_bias(selection.test),
+            interval_bias=interval_bias(selection.test),
+            detection=detection(selection.test),
+            exposure=exposure(export, selection, plan),
+        ),
+    )
+
+
+def assemble(
+    about: About,
+    plan: Plan,
+    flow: ExclusionFlow,
+    test: pd.DataFrame,
+    rates: tuple[FoolRate, ...],
+    differences: tuple[Difference, ...],
+    findings: tuple[Finding, ...],
+    trace: pd.DataFrame,
+) -> Results:
+    """Compute what every table of 0/1 outcomes allows, wherever it came from."""
+    images = image_table(test, about.manifest)
+    model = mixed(test, plan.confidence)
+    return Results(
+        about=about,
+        plan=plan,
+        flow=flow,
+        fool_rates=rates,
+        anchors=(),
+        differences=differences,
+        secondary={rate.condition: secondary_estimates(rate, model) for rate in rates},
+        mixed=model,
         images=images,
-        participants=participant_table(test, trials),
-        variants=_variants(export, plan, order),
+        participants=participant_table(test),
+        variants=(),
         image_spread_p={
             str(name): heterogeneity_p(rows["n_fooled"], rows["n_trials"], 0.5)
             for name, rows in images.groupby("condition", sort=False)
         },
-        instructed=Instructed(len(instructed), len(wrong), int(wrong["participant_id"].nunique())),
-        lapses={rate.condition: lapse_correction(rate, len(instructed), len(wrong)) for rate in rates},
-        side_bias=side_bias(test),
-        interval_bias=interval_bias(test),
-        detection=detection(test),
-        exposure=_exposure(export, selection, plan),
+        colour=associations(images, plan.confidence),
+        findings=findings,
         test=test,
-        anomalies=_anomalies(export, selection),
+        trace=trace,
     )
 
 
+def _trace(export: Export, selection: Selection) -> pd.DataFrame:
+    """Every test trial presented, by its line in trials.csv, and which rule left it out."""
+    trials = export.trials.loc[selection.left_out_by.index]
+    renamed = trials.rename(columns={"condition_a": "condition"})
+    columns = ["session_id", "trial_index", "participant_id", "condition", "image_id", "fooled"]
+    line = trials.index.to_numpy() + 2  # the header is line 1, so row 0 is line 2
+    return renamed[columns].assign(line=line, left_out_by=selection.left_out_by)[["line", *columns, "left_out_by"]]
+
+
+def long_table(trials: pd.DataFrame) -> pd.DataFrame:
+    """Rename the columns of an export's scored trials as every estimator calls them."""
+    columns = [*OF_TRIALS, "fooled", "rt_ms"]
+    return trials[columns].rename(columns=OF_TRIALS).assign(fooled=trials["fooled"].astype("Float64").astype(float))
+
+
 def condition_rates(
-    trials: pd.DataFrame, conditions: list[str], confidence: float, *, others: tuple[FoolRate, ...] = ()
+    test: pd.DataFrame,
+    conditions: list[str],
+    confidence: float,
+    design: str,
+    *,
+    others: tuple[FoolRate, ...] = (),
 ) -> tuple[FoolRate, ...]:
-    """Fool rate of each condition of a trials table, in the given order.
+    """Fool rate of each condition of a long table, in the given order.
 
     Where none or all were fooled, the largest design effect of the study's other conditions is assumed
     (statistics.md), `others` among them.
     """
+    rows_of = {str(name): rows for name, rows in test.groupby("condition", sort=False, observed=True)}
 
     def estimate(condition: str, extreme_design_effect: float | None = None) -> FoolRate:
-        rows = trials[trials["condition_a"] == condition]
+        rows = rows_of[condition]
         return fool_rate(
-            rows["fooled"].astype("Float64"),
-            rows["participant_id"],
-            rows["image_id"],
+            rows["fooled"],
+            rows["participant"],
+            rows["image"],
             condition=condition,
             confidence=confidence,
-            design=" and ".join(rows["design"].unique()),
+            design=design,
             extreme_design_effect=extreme_design_effect,
         )
 
@@ -180,68 +219,50 @@ def condition_rates(
     )
 
 
-def _rates_by(groups: pd.api.typing.DataFrameGroupBy[Any, Any]) -> pd.DataFrame:
-    """Count k of n per group, with a Wilson interval that ignores clustering."""
-    table = groups["fooled"].agg(n_trials="size", n_fooled="sum").astype(np.int64).reset_index()
-    table["fool_rate"] = table["n_fooled"] / table["n_trials"]
-    table["ci_low"], table["ci_high"] = wilson(table["n_fooled"], table["n_trials"])
-    return table
+def _about(export: Export, design: str) -> About:
+    study, manifest = export.study, export.manifest
+    simulation = study.get("simulation") or {}
+    listed = study.get("deviations")
+    return About(
+        title=study["title"],
+        study=study["study"],
+        source=export.source,
+        outcome=FOOL_RATE,
+        design=design,
+        rows="rows of trials.csv with kind = test, a response and no void_reason, of sessions with status = complete",
+        is_simulated=export.is_simulated,
+        exported=str(study.get("exported_at_utc", "")),
+        definition=export.definition,
+        manifest=manifest,
+        truth={name: float(rate) for name, rate in (simulation.get("fool_rate") or {}).items()},
+        deviations=None
+        if listed is None
+        else tuple(Deviation(str(one["key"]), _shown(one["preset"]), _shown(one["study"])) for one in listed),
+        provenance={
+            "export": export.source,
+            **{f"SHA-256 of {name}": digest for name, digest in export.sha256.items()},
+            "definition SHA-256": study["definition_sha256"],
+            "stimulus set": f"{manifest.get('name', '')}, SHA-256 {study['manifest_sha256']}",
+            "study seed": str(study.get("study_seed", "")),
+            "study ran on": f"truehue {study.get('truehue_version', '')}, commit {study.get('commit') or 'unknown'}",
+            "stimuli made at commit": str(manifest.get("commit") or "unknown"),
+            "exported": str(study.get("exported_at_utc", "")),
+        },
+    )
 
 
-def _add_shrunken(table: pd.DataFrame) -> pd.DataFrame:
-    shrunken = pd.Series(np.nan, index=table.index)
-    for _, rows in table.groupby("condition", sort=False):
-        shrunken[rows.index] = shrunken_rates(rows["n_fooled"], rows["n_trials"])
-    return table.assign(shrunken_rate=shrunken)
+def _shown(value: Any) -> str:
+    """Write a value of a definition for a reader."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(one.get("item_id", one) if isinstance(one, dict) else one) for one in value) + "]"
+    return str(value)
 
 
-def image_table(export: Export, test: pd.DataFrame) -> pd.DataFrame:
-    """One row per condition and photograph, sorted from most to least fooling by the shrunken rate."""
-    table = _rates_by(test.groupby(["condition_a", "image_id"], sort=False))
-    table = _add_shrunken(table.rename(columns={"condition_a": "condition"}))
-    images = {image["image_id"]: image for image in export.manifest["images"]}
-    stimuli = {(s["image_id"], s["condition"]): s for s in export.manifest["stimuli"]}
-    seen = set(export.manifest.get("seen_in_training", []))
-
-    def about(name: str) -> list[Any]:
-        return [images.get(image, {}).get(name) for image in table["image_id"]]
-
-    table["delta_e00_mean"] = [
-        stimuli[image, condition].get("delta_e00_mean")
-        for image, condition in zip(table["image_id"], table["condition"], strict=True)
-    ]
-    for name in ("mean_chroma", "group", "source", "author", "licence", "credit"):
-        table[name] = about(name)
-    table["seen_in_training"] = table["image_id"].isin(seen)
-    return table.sort_values(
-        ["condition", "shrunken_rate", "fool_rate", "image_id"], ascending=[True, False, False, True]
-    ).reset_index(drop=True)
-
-
-def participant_table(test: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """One row per condition and participant: fool rate, controls, side, speed."""
-    table = _rates_by(test.groupby(["condition_a", "participant_id"], sort=False))
-    table = _add_shrunken(table.rename(columns={"condition_a": "condition"}))
-
-    def per_person(values: pd.Series[Any], how: str, missing: float = np.nan) -> list[Any]:
-        found: dict[Hashable, Any] = values.groupby(trials["participant_id"]).agg(how).to_dict()
-        return [found.get(person, missing) for person in table["participant_id"]]
-
-    anchor = trials["control"] == "low_anchor"
-    instructed = trials["control"] == "instructed"
-    is_test = trials["kind"] == "test"
-    fooled = trials["fooled"].fillna(value=False).astype(int)
-    failed = (~trials["correct"].fillna(value=True).astype(bool)).astype(int)
-    table["n_anchor_trials"] = per_person(anchor[anchor].astype(int), "sum", 0)
-    table["n_anchor_fooled"] = per_person(fooled[anchor], "sum", 0)
-    table["n_instructed_trials"] = per_person(instructed[instructed].astype(int), "sum", 0)
-    table["n_instructed_failed"] = per_person(failed[instructed], "sum", 0)
-    table["left_share"] = per_person((trials["response"] == "left")[is_test].astype(float), "mean")
-    table["rt_median_ms"] = per_person(trials["rt_ms"][is_test], "median")
-    return table
-
-
-def _variants(export: Export, plan: Plan, order: list[str]) -> tuple[Variant, ...]:
+def _variants(export: Export, plan: Plan, order: list[str], design: str) -> tuple[Variant, ...]:
     """The rates with and without exclusions, from the most lenient choice to the strictest."""
     planned = planned_rules(plan)
     choices = (
@@ -264,56 +285,10 @@ def _variants(export: Export, plan: Plan, order: list[str]) -> tuple[Variant, ..
     )
     variants = []
     for name, reads, rules in choices:
-        test = select(export.sessions, export.trials, plan, rules).test
-        present = [condition for condition in order if condition in set(test["condition_a"])]
-        variants.append(Variant(name, reads, condition_rates(test, present, plan.confidence)))
+        test = long_table(select(export.sessions, export.trials, plan, rules).test)
+        present = [condition for condition in order if condition in set(test["condition"])]
+        variants.append(Variant(name, reads, condition_rates(test, present, plan.confidence, design)))
     return tuple(variants)
-
-
-def _exposure(export: Export, selection: Selection, plan: Plan) -> Exposure:
-    test = selection.test
-    nominal, refresh_hz = test["exposure_ms_nominal"], test["refresh_hz"]
-    errors = pd.concat([test["exposure_a_ms_achieved"] - nominal, test["exposure_b_ms_achieved"] - nominal])
-    frames = errors.abs() * pd.concat([refresh_hz, refresh_hz]).fillna(60.0) / 1000
-    measured = errors.notna()
-    shown = export.trials[
-        export.trials["session_id"].isin(selection.sessions["session_id"]) & (export.trials["kind"] == "test")
-    ]
-    return Exposure(
-        n_measured=int(measured.sum()),
-        mean_error_ms=float(errors.mean()),
-        sd_ms=float(errors.std()),
-        share_within_half_frame=float((frames[measured] <= 0.5).mean()),
-        share_within_one_frame=float((frames[measured] <= 1).mean()),
-        n_trials_badly_timed=int((exposure_error_frames(test) > plan.max_exposure_error_frames).sum()),
-        n_trials_dropped_frames=int((test["dropped_frames"] > 0).sum()),
-        n_trials_void=int((shown["void_reason"] != "").sum()),
-        errors_ms=errors[measured],
-    )
-
-
-def _anomalies(export: Export, selection: Selection) -> tuple[str, ...]:
-    """Things that are allowed but that a reader must know."""
-    found = []
-    sessions = selection.sessions
-    again = sessions["participant_id"].duplicated(keep=False)
-    if again.any():
-        people = sessions.loc[again, "participant_id"].nunique()
-        found.append(f"{people} participants have more than one analysed session; their trials share a cluster.")
-    for name, what in (("definition_sha256", "study definition"), ("manifest_sha256", "stimulus set")):
-        versions = sessions[name].nunique()
-        if versions > 1:
-            found.append(f"The analysed sessions ran under {versions} versions of the {what}.")
-    kinds = sessions["is_simulated"].astype(bool)
-    if kinds.any() and not kinds.all():
-        found.append(f"{int(kinds.sum())} of {len(sessions)} analysed sessions are simulated.")
-    seen_twice = selection.test.duplicated(["participant_id", "image_id"]).sum()
-    if seen_twice:
-        found.append(f"{seen_twice} test trials show a photograph that the participant had seen before.")
-    backwards = export.trials["answered_at_utc"] < export.trials["shown_at_utc"]
-    if backwards.any():
-        found.append(f"{int(backwards.sum())} trials were answered before they were shown, by the server's clock.")
-    return tuple(found)
 
 
 def _short_flow(flow: ExclusionFlow) -> str:

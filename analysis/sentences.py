@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import math
 
+from analysis.compare import Difference
 from analysis.detection import Share
 from analysis.estimate import ONE_OF_EACH, ONE_PARTICIPANT, FoolRate
+from analysis.ratings import MeanRating
+from analysis.yes_no import Sensitivity
+
+# What templates may call by name.
+FILTERS = (
+    "percent", "p_text", "number", "counted", "level", "ends", "main_sentence", "against", "bias_sentence",
+    "accuracy_sentence", "taken_in_sentence", "rating_sentence", "sensitivity_sentence", "difference_sentence",
+    "of_hundred",
+)  # fmt: skip
 
 
 def percent(rate: float, digits: int = 1) -> str:
@@ -89,3 +99,63 @@ def bias_sentence(share: Share) -> str:
         f"{share.name.capitalize()} on {percent(share.share)}% of trials, 95% CI "
         f"{ends(share.ci_low, share.ci_high)}: {verdict}."
     )
+
+
+def _base(rate: FoolRate) -> str:
+    """The brackets of an APA sentence: counts, units, design effect."""
+    return (
+        f"({rate.n_fooled:,}/{rate.n_trials:,} trials; {counted(rate.n_participants, 'participant')}, "
+        f"{counted(rate.n_images, 'image')}; design effect {rate.design_effect:.1f})"
+    )
+
+
+def accuracy_sentence(rate: FoolRate, what: str = "pictures") -> str:
+    """Say an accuracy of single-picture judgements."""
+    return (
+        f"Participants judged {percent(rate.fool_rate)}% of {what} rightly, {level(rate.confidence)} "
+        f"{ends(rate.ci_low, rate.ci_high)} {_base(rate)}."
+    )
+
+
+def taken_in_sentence(rate: FoolRate) -> str:
+    """Say how often fakes of a condition were judged real, one picture at a time."""
+    of = "" if rate.condition in {"fake", "all"} else f" of {rate.condition}"
+    return (
+        f"{percent(rate.fool_rate)}% of the fakes{of} were judged real, {level(rate.confidence)} "
+        f"{ends(rate.ci_low, rate.ci_high)} {_base(rate)}."
+    )
+
+
+def rating_sentence(one: MeanRating, confidence: float) -> str:
+    """Say a mean rating."""
+    return (
+        f"{one.condition} was rated {number(one.mean)} on average, {level(confidence)} "
+        f"[{number(one.ci_low)}, {number(one.ci_high)}] ({one.n_trials:,} ratings; "
+        f"{counted(one.n_participants, 'participant')}, {counted(one.n_images, 'image')}; "
+        f"design effect {number(one.design_effect, 1)})."
+    )
+
+
+def sensitivity_sentence(found: Sensitivity, confidence: float) -> str:
+    """Say d′ and the criterion of a yes-no task."""
+    tendency = "say “real”" if found.criterion > 0 else "say “fake”"
+    return (
+        f"d′ = {number(found.d_prime)}, {level(confidence)} [{number(found.d_low)}, {number(found.d_high)}]; "
+        f"criterion c = {number(found.criterion)} [{number(found.c_low)}, {number(found.c_high)}] "
+        f"(people tend to {tendency})."
+    )
+
+
+def difference_sentence(pair: Difference, confidence: float) -> str:
+    """Say a difference of two rates, with the p of its own clustered t."""
+    return (
+        f"{percent(pair.difference)} percentage points, {level(confidence)} {ends(pair.ci_low, pair.ci_high)}, "
+        f"t({number(pair.df, 0)}) = {number(pair.t)}, {p_text(pair.p)}."
+    )
+
+
+def of_hundred(rate: float) -> str:
+    """Say a rate for someone who reads nothing else: about 31 of 100."""
+    if rate < 0.005:
+        return "fewer than 1 of 100"
+    return "more than 99 of 100" if rate > 0.995 else f"about {round(100 * rate)} of 100"

@@ -1,15 +1,18 @@
-"""The tables of a report as files: CSV for programs, LaTeX (booktabs) for the paper, one source for both."""
+"""The tables of a report: each one object, written as CSV for programs and as LaTeX (booktabs) for the paper."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis.estimate import FoolRate
 from analysis.results import Results
-from analysis.sentences import level, number, percent
+from analysis.sentences import level, number, p_text, percent
 
 FOOL_RATE_COLUMNS = (
     "condition",
@@ -24,6 +27,11 @@ FOOL_RATE_COLUMNS = (
     "n_images",
 )
 DIFFERENCE_COLUMNS = ("condition_a", "condition_b", "difference", "ci_low", "ci_high", "t", "df", "p", "p_holm", "p_bh")
+MIXED_COLUMNS = ("term", "estimate", "se")
+SECONDARY_COLUMNS = ("condition", "method", "estimand", "rate", "ci_low", "ci_high", "note")
+
+# Above this many rows the list of trials is compressed.
+MANY_TRIALS = 200_000
 
 SIMULATED_NOTE = (
     "SIMULATED\n\nThe numbers in these tables come from simulated sessions (is_simulated in the export), "
@@ -31,24 +39,166 @@ SIMULATED_NOTE = (
 )
 
 
-def fool_rate_table(results: Results) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Shown:
+    """One column of the LaTeX form: its heading and how a row's cell is written; text columns are left-aligned."""
+
+    heading: str
+    cell: Callable[[Any], str]
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: all its columns for the CSV, and the chosen ones for LaTeX (none: CSV only)."""
+
+    name: str
+    caption: str
+    frame: pd.DataFrame
+    shown: tuple[Shown, ...] = ()
+
+    def csv(self) -> str:
+        """Return the CSV text; booleans as true and false, empty where there is no value."""
+        booleans = self.frame.select_dtypes(["bool", "boolean"]).columns
+        words = {True: "true", False: "false"}
+        written = self.frame.assign(**{column: self.frame[column].map(words) for column in booleans})
+        return str(written.to_csv(index=False, lineterminator="\n"))
+
+    def latex(self, *, is_simulated: bool = False) -> str:
+        """Return a booktabs tabular for `\\usepackage{booktabs}`; more than a page uses `\\usepackage{longtable}`."""
+        environment = "longtable" if len(self.frame) > 40 else "tabular"
+        layout = "".join("l" if column.is_text else "r" for column in self.shown)
+        lines = [
+            f"% {'SIMULATED DATA: ' if is_simulated else ''}{self.caption}",
+            rf"\begin{{{environment}}}{{{layout}}}",
+            r"\toprule",
+            " & ".join(_escaped(column.heading) for column in self.shown) + r" \\",
+            r"\midrule",
+        ]
+        for row in self.frame.itertuples(index=False):
+            lines.append(" & ".join(_escaped(column.cell(row)) for column in self.shown) + r" \\")
+        lines.append(r"\bottomrule")
+        if is_simulated:
+            lines.append(rf"\multicolumn{{{len(self.shown)}}}{{l}}{{\textbf{{SIMULATED data}}}} \\")
+        return "\n".join([*lines, rf"\end{{{environment}}}", ""])
+
+
+LETTERS = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "−": "$-$",
+    "–": "--",
+    "∞": r"$\infty$",
+    "Δ": r"$\Delta$",
+    "′": "$'$",
+    "×": r"$\times$",
+    "\u00a0": "~",
+}
+
+
+def _escaped(text: str) -> str:
+    return "".join(LETTERS.get(letter, letter) for letter in text)
+
+
+def _interval(row: Any) -> str:
+    return f"[{percent(row.ci_low)}, {percent(row.ci_high)}]"
+
+
+def _text(name: str) -> Callable[[Any], str]:
+    return lambda row: str(getattr(row, name))
+
+
+def fool_rates(rates: tuple[FoolRate, ...]) -> Table:
     """The model conditions of the test trials, then the low anchor from its own trials."""
-    rows = [[getattr(rate, name) for name in FOOL_RATE_COLUMNS] for rate in (*results.fool_rates, *results.anchors)]
-    return pd.DataFrame(rows, columns=list(FOOL_RATE_COLUMNS))
+    rows = [[getattr(rate, name) for name in FOOL_RATE_COLUMNS] for rate in rates]
+    confidence = level(rates[0].confidence) if rates else "95% CI"
+    return Table(
+        "fool_rates",
+        "fool rates in percent",
+        pd.DataFrame(rows, columns=list(FOOL_RATE_COLUMNS)),
+        (
+            Shown("Condition", _text("condition"), is_text=True),
+            Shown("k", _text("n_fooled")),
+            Shown("n", _text("n_trials")),
+            Shown("Fooled (%)", lambda row: percent(row.fool_rate)),
+            Shown(confidence, _interval),
+            Shown("Design effect", lambda row: number(row.design_effect, 1)),
+            Shown("Participants", _text("n_participants")),
+            Shown("Images", _text("n_images")),
+        ),
+    )
 
 
-def difference_table(results: Results) -> pd.DataFrame:
+def differences(results: Results) -> Table:
     """All pairs of model conditions; only a header if there is one condition."""
-    return pd.DataFrame([asdict(pair) for pair in results.differences], columns=list(DIFFERENCE_COLUMNS))
+    digits = (lambda value: number(value, 2)) if results.ratings else percent
+
+    def interval(row: Any) -> str:
+        return f"[{digits(row.ci_low)}, {digits(row.ci_high)}]"
+
+    return Table(
+        "differences",
+        "pairwise differences" + ("" if results.ratings else ", percentage points"),
+        pd.DataFrame([asdict(pair) for pair in results.differences], columns=list(DIFFERENCE_COLUMNS)),
+        (
+            Shown("Contrast", lambda row: f"{row.condition_a} − {row.condition_b}", is_text=True),
+            Shown("Difference", lambda row: digits(row.difference)),
+            Shown(level(results.plan.confidence), interval),
+            Shown("t", lambda row: number(row.t)),
+            Shown("df", lambda row: number(row.df, 0)),
+            Shown("p", lambda row: p_text(row.p)),
+            Shown("p (Holm)", lambda row: p_text(row.p_holm)),
+            Shown("p (BH)", lambda row: p_text(row.p_bh)),
+        ),
+    )
 
 
-def exclusion_table(results: Results) -> pd.DataFrame:
+def mixed_model(results: Results) -> Table:
+    """Fixed effects on the logit and standard deviations of the random effects; a header where there is no model."""
+    return Table(
+        "mixed_model",
+        "logistic mixed model, logit scale",
+        pd.DataFrame([asdict(term) for term in results.mixed.terms], columns=list(MIXED_COLUMNS)),
+        (
+            Shown("Term", _text("term"), is_text=True),
+            Shown("Estimate", lambda row: number(row.estimate, 3)),
+            Shown("s.e.", lambda row: number(math.nan if pd.isna(row.se) else row.se, 3)),
+        ),
+    )
+
+
+def secondary(results: Results) -> Table:
+    """Every other method's estimate of the same rates."""
+    rows = [
+        [condition, *(getattr(one, name) for name in SECONDARY_COLUMNS[1:])]
+        for condition, estimates in results.secondary.items()
+        for one in estimates
+    ]
+    return Table(
+        "secondary",
+        "the same rates by other methods, percent",
+        pd.DataFrame(rows, columns=list(SECONDARY_COLUMNS)),
+        (
+            Shown("Condition", _text("condition"), is_text=True),
+            Shown("Method", _text("method"), is_text=True),
+            Shown("Estimand", _text("estimand"), is_text=True),
+            Shown("Rate (%)", lambda row: percent(row.rate)),
+            Shown("Interval", _interval),
+        ),
+    )
+
+
+def exclusions(results: Results) -> Table:
     """The exclusion flow, one row per step, from everyone who entered to the analysed set."""
     flow = results.flow
     entered = {
         "rule": "entered",
         "unit": "session",
-        "reads": "everyone who opened the study",
+        "reads": "everyone who opened the study" if results.export else "every row of the table",
         "excludes": False,
         "n_sessions": flow.n_sessions_entered,
         "n_trials": flow.n_trials_entered,
@@ -64,53 +214,128 @@ def exclusion_table(results: Results) -> pd.DataFrame:
         "n_sessions_left": flow.n_sessions_analysed,
         "n_trials_left": flow.n_trials_analysed,
     }
-    return pd.DataFrame([entered, *(asdict(step) for step in flow.steps), analysed])
+    return Table(
+        "exclusions",
+        "exclusions in their order",
+        pd.DataFrame([entered, *(asdict(step) for step in flow.steps), analysed]),
+        (
+            Shown("Rule", _text("rule"), is_text=True),
+            Shown("Reads", _text("reads"), is_text=True),
+            Shown("Sessions", _text("n_sessions")),
+            Shown("Test trials", _text("n_trials")),
+            Shown("Sessions left", _text("n_sessions_left")),
+            Shown("Test trials left", _text("n_trials_left")),
+        ),
+    )
+
+
+def _units(name: str, unit: str, frame: pd.DataFrame) -> Table:
+    if "fool_rate" not in frame.columns:
+        return Table(name, name, frame)
+    return Table(
+        name,
+        f"{name}, rates in percent",
+        frame,
+        (
+            Shown("Condition", _text("condition"), is_text=True),
+            Shown(unit.removesuffix("_id").capitalize(), _text(unit), is_text=True),
+            Shown("k", _text("n_fooled")),
+            Shown("n", _text("n_trials")),
+            Shown("Rate (%)", lambda row: percent(row.fool_rate, 0)),
+            Shown("Shrunken (%)", lambda row: percent(row.shrunken_rate, 0)),
+        ),
+    )
+
+
+def judgements(results: Results) -> Table:
+    """Accuracy and shares of single-picture judgements."""
+    assert results.yes_no is not None
+    judged = results.yes_no
+    rows = [
+        {"quantity": f"accuracy, {name}", **{key: getattr(rate, key) for key in FOOL_RATE_COLUMNS[1:]}}
+        for name, rate in (
+            ("all pictures", judged.accuracy),
+            ("fakes", judged.accuracy_fake),
+            ("originals", judged.accuracy_real),
+        )
+    ]
+    frame = pd.DataFrame(rows).rename(columns={"n_fooled": "n_correct", "fool_rate": "accuracy"})
+    return Table(
+        "judgements",
+        "accuracy of single-picture judgements, percent",
+        frame,
+        (
+            Shown("Quantity", _text("quantity"), is_text=True),
+            Shown("k", _text("n_correct")),
+            Shown("n", _text("n_trials")),
+            Shown("Correct (%)", lambda row: percent(row.accuracy)),
+            Shown(level(results.plan.confidence), _interval),
+        ),
+    )
+
+
+def ratings(results: Results) -> Table:
+    """Mean ratings on their own scale."""
+    return Table(
+        "ratings",
+        "mean ratings",
+        pd.DataFrame([asdict(one) for one in results.ratings]),
+        (
+            Shown("Condition", _text("condition"), is_text=True),
+            Shown("n", _text("n_trials")),
+            Shown("Mean", lambda row: number(row.mean)),
+            Shown(level(results.plan.confidence), lambda row: f"[{number(row.ci_low)}, {number(row.ci_high)}]"),
+            Shown("Participants", _text("n_participants")),
+            Shown("Images", _text("n_images")),
+        ),
+    )
+
+
+def all_tables(results: Results) -> tuple[Table, ...]:
+    """Return every table of a report but the list of trials."""
+    found = [
+        fool_rates((*results.fool_rates, *results.anchors)),
+        differences(results),
+        mixed_model(results),
+        _units("images", "image_id", results.images),
+        _units("participants", "participant_id", results.participants),
+        exclusions(results),
+        secondary(results),
+    ]
+    if results.yes_no is not None:
+        found.append(judgements(results))
+    if results.ratings:
+        found.append(ratings(results))
+    if results.colour:
+        found.append(Table("colour", "rates and colour", pd.DataFrame([asdict(one) for one in results.colour])))
+    if results.findings:
+        frame = pd.DataFrame([asdict(one) for one in results.findings])
+        found.append(Table("findings", "bad data", frame.assign(examples=frame["examples"].map("; ".join))))
+    return tuple(found)
 
 
 def latex_fool_rates(rates: tuple[FoolRate, ...], *, is_simulated: bool) -> str:
-    """Return the main table as a booktabs tabular; rates in percent, for `\\usepackage{booktabs}`."""
-    confidence = level(rates[0].confidence).replace("%", r"\%")
-    lines = [
-        "% SIMULATED DATA" if is_simulated else "% fool rates in percent",
-        r"\begin{tabular}{lrrrrrrr}",
-        r"\toprule",
-        rf"Condition & $k$ & $n$ & Fooled (\%) & {confidence} & Design effect & Participants & Images \\",
-        r"\midrule",
-    ]
-    lines += [
-        f"{_escaped(rate.condition)} & {rate.n_fooled} & {rate.n_trials} & {percent(rate.fool_rate)} & "
-        f"[{percent(rate.ci_low)}, {percent(rate.ci_high)}] & {number(rate.design_effect, 1)} & "
-        rf"{rate.n_participants} & {rate.n_images} \\"
-        for rate in rates
-    ]
-    lines += [r"\bottomrule"]
-    if is_simulated:
-        lines += [r"\multicolumn{8}{l}{\textbf{SIMULATED data}} \\"]
-    return "\n".join([*lines, r"\end{tabular}", ""])
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in "&%$#_{}" else letter for letter in text)
+    """Return the main table as a booktabs tabular; rates in percent."""
+    return fool_rates(rates).latex(is_simulated=is_simulated)
 
 
 def write_tables(results: Results, directory: Path) -> list[str]:
-    """Write every table into a directory and return the file names."""
+    """Write every table into a directory, CSV and LaTeX, and return the file names."""
     directory.mkdir(parents=True, exist_ok=True)
-    frames = {
-        "fool_rates.csv": fool_rate_table(results),
-        "differences.csv": difference_table(results),
-        "images.csv": results.images,
-        "participants.csv": results.participants,
-        "exclusions.csv": exclusion_table(results),
-    }
-    for name, frame in frames.items():
-        booleans = frame.select_dtypes("bool").columns
-        written = frame.assign(**{column: frame[column].map({True: "true", False: "false"}) for column in booleans})
-        written.to_csv(directory / name, index=False, lineterminator="\n")
-    latex = latex_fool_rates((*results.fool_rates, *results.anchors), is_simulated=results.export.is_simulated)
-    (directory / "fool_rates.tex").write_text(latex, encoding="utf-8")
-    names = [*frames, "fool_rates.tex"]
-    if results.export.is_simulated:
+    names = []
+    for table in all_tables(results):
+        (directory / f"{table.name}.csv").write_text(table.csv(), encoding="utf-8")
+        names.append(f"{table.name}.csv")
+        if table.shown and len(table.frame):
+            latex = table.latex(is_simulated=results.about.is_simulated)
+            (directory / f"{table.name}.tex").write_text(latex, encoding="utf-8")
+            names.append(f"{table.name}.tex")
+    trials = "trials.csv" if len(results.trace) <= MANY_TRIALS else "trials.csv.gz"
+    # The fixed time inside the gzip keeps the same data the same bytes; level 1 is fast.
+    compression: Any = {"method": "gzip", "mtime": 0, "compresslevel": 1} if trials.endswith(".gz") else None
+    results.trace.to_csv(directory / trials, index=False, lineterminator="\n", compression=compression)
+    names.append(trials)
+    if results.about.is_simulated:
         # The CSV columns are a contract, so the mark stands beside them.
         (directory / "SIMULATED.txt").write_text(SIMULATED_NOTE, encoding="utf-8")
         names.append("SIMULATED.txt")

@@ -348,7 +348,7 @@ def test_an_interrupted_report_leaves_nothing(golden, tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.report._draw", fail)
+    monkeypatch.setattr("analysis.report.draw", fail)
     with pytest.raises(KeyboardInterrupt):
         write_report(results, tmp_path / "out")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

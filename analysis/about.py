@@ -1,0 +1,56 @@
+"""What the data of a report are, wherever they came from: an export of ours or anyone's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a share counts, in words: `noun` names it, `verb` fits "… on 30.7% of trials".
+
+    `has_chance`: whether 50 % is what guessing gives, so that tests against chance and claims make sense.
+    """
+
+    key: str
+    noun: str
+    verb: str
+    has_chance: bool
+
+
+FOOL_RATE = Outcome("fool_rate", "fool rate", "fooled", has_chance=True)
+JUDGED_REAL = Outcome("judged_real", "share judged real", "taken in by a fake", has_chance=False)
+RATING = Outcome("rating", "mean rating", "", has_chance=False)
+PREFERENCE = Outcome("preference", "share preferred", "", has_chance=True)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One key of a definition that differs from its preset."""
+
+    key: str
+    preset: str
+    study: str
+
+
+@dataclass(frozen=True)
+class About:
+    """Title, source and outcome of a study.
+
+    `deviations` is None where they are unknown; `rows` says which rows of which file the tables count.
+    """
+
+    title: str
+    study: str
+    source: str
+    outcome: Outcome
+    design: str
+    rows: str
+    is_simulated: bool = False
+    exported: str = ""
+    definition: dict[str, Any] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    truth: dict[str, float] = field(default_factory=dict)
+    deviations: tuple[Deviation, ...] | None = None
+    provenance: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,170 @@
+"""Which figures a report has, and what each says to those who see it and to those who cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from analysis.colour import FACTS
+from analysis.published import FULL_2016
+from analysis.results import Results
+from analysis.sentences import ends, level, number, percent
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure inside the page: its SVG, what it shows for eyes, and for those who cannot see it."""
+
+    name: str
+    svg: Markup
+    caption: str
+    alt: str
+
+
+def draw(results: Results, directory: Path) -> dict[str, Drawing]:
+    """Draw every figure, save it as PNG and SVG, and return them by name."""
+    # Imported here: matplotlib takes longer than everything else, and errors should not wait for it.
+    import matplotlib as mpl
+
+    from analysis import plots
+
+    drawings: dict[str, Drawing] = {}
+    is_simulated = results.about.is_simulated
+    mark = "SIMULATED DATA. " if is_simulated else ""
+
+    def add(name: str, figure: Any, caption: str, alt: str) -> None:
+        if is_simulated:
+            plots.watermark(figure)
+        svg = plots.save(figure, directory, name)
+        drawings[name] = Drawing(
+            name,
+            Markup(svg),  # noqa: S704 - matplotlib drew it, and it escapes text
+            mark + caption,
+            mark + alt,
+        )
+
+    with mpl.rc_context(plots.STYLE):
+        if results.fool_rates:
+            _rates(results, add, plots)
+            _units(results, add, plots)
+        if results.ratings:
+            add(
+                "ratings",
+                plots.ratings(results.ratings),
+                f"Mean ratings with {level(results.plan.confidence)}.",
+                " ".join(f"{one.condition}: {number(one.mean)}, "
+                         f"[{number(one.ci_low)}, {number(one.ci_high)}]." for one in results.ratings),
+            )  # fmt: skip
+        _times(results, add, plots)
+        if results.differences:
+            show = number if results.ratings else percent
+            add(
+                "differences",
+                plots.differences(results.differences, is_percent=not results.ratings),
+                f"Differences between conditions with {level(results.plan.confidence)}.",
+                " ".join(
+                    f"{pair.condition_a} minus {pair.condition_b}: {show(pair.difference)}, "
+                    f"[{show(pair.ci_low)}, {show(pair.ci_high)}]."
+                    for pair in results.differences
+                ),
+            )
+    return drawings
+
+
+def _rates(results: Results, add: Any, plots: Any) -> None:
+    rates = (*results.fool_rates, *results.anchors)
+    outcome, truth = results.about.outcome, results.about.truth
+    is_pair = outcome.has_chance
+    caption = f"{outcome.noun.capitalize()} with {level(results.plan.confidence)}."
+    if is_pair:
+        caption += (
+            " Line: chance. Dashed: the target. Band: the published rate of Zhang et al. 2016 ± its standard error, "
+            "from other people and other photographs."
+        )
+    add(
+        "forest",
+        plots.forest(
+            results.fool_rates,
+            results.anchors,
+            results.plan.targets if is_pair else (),
+            FULL_2016 if is_pair else None,
+            truth,
+            noun=outcome.noun,
+        ),
+        caption + (" Diamonds: the truth that the simulation was given." if truth else ""),
+        "Forest plot. "
+        + " ".join(f"{one.condition}: {percent(one.fool_rate)}%, {ends(one.ci_low, one.ci_high)}." for one in rates),
+    )
+    add(
+        "secondary",
+        plots.methods(results.secondary, noun="share"),
+        "The same rates by other methods. Those that ignore clustering are too short for new people and photographs.",
+        " ".join(
+            f"{condition}: " + ", ".join(f"{one.method} {ends(one.ci_low, one.ci_high)}" for one in estimates) + "."
+            for condition, estimates in results.secondary.items()
+        ),
+    )
+
+
+def _units(results: Results, add: Any, plots: Any) -> None:
+    for rate in results.fool_rates:
+        images = results.images[results.images["condition"] == rate.condition]
+        add(
+            f"images-{rate.condition}",
+            plots.caterpillar(images, rate, has_chance=results.about.outcome.has_chance),
+            f"{rate.condition}: every photograph's rate with its 95% Wilson interval (ignores clustering) and its "
+            "rate shrunken towards the mean. Band: the interval of the mean.",
+            f"Rates of {len(images)} photographs from {percent(images['fool_rate'].max())}% to "
+            f"{percent(images['fool_rate'].min())}%.",
+        )
+        facts = [one for one in results.colour if one.condition == rate.condition]
+        if facts:
+            add(
+                f"colour-{rate.condition}",
+                plots.colour(images, facts, FACTS),
+                f"{rate.condition}: every photograph's rate against the colours of its pair; larger dots have more "
+                "trials.",
+                " ".join(
+                    f"Spearman's rho with the {one.reads}: {number(one.rho)}, "
+                    f"[{number(one.ci_low)}, {number(one.ci_high)}], {one.n_images} photographs."
+                    for one in facts
+                ),
+            )
+    people = results.participants
+    has_sides = "left_share" in people.columns
+    caption = "Left: every participant's rate" if has_sides else "Every participant's rate"
+    if has_sides:
+        caption += "; hollow: failed an instructed trial. Right: the same against how often that person chose the left "
+        caption += "picture"
+    add(
+        "participants",
+        plots.participants(people, has_chance=results.about.outcome.has_chance),
+        f"{caption}.",
+        f"Rates of {people['participant_id'].nunique()} participants from "
+        f"{percent(people['fool_rate'].min())}% to {percent(people['fool_rate'].max())}%.",
+    )
+
+
+def _times(results: Results, add: Any, plots: Any) -> None:
+    if "rt_ms" in results.test.columns and not results.ratings:
+        test = results.test[results.test["rt_ms"] > 0]
+        if len(test):
+            is_fooled = test["fooled"].astype(bool)
+            add(
+                "reaction-times",
+                plots.reaction_times(test.loc[is_fooled, "rt_ms"], test.loc[~is_fooled, "rt_ms"]),
+                "Reaction times of scored test trials.",
+                f"Histogram; median {number(test['rt_ms'].median(), 0)} ms.",
+            )
+    if results.detail and results.detail.exposure.n_measured:
+        exposure = results.detail.exposure
+        add(
+            "exposure",
+            plots.exposures(exposure.errors_ms),
+            "Achieved minus nominal exposure of every picture of the scored test trials.",
+            f"Histogram; mean {number(exposure.mean_error_ms, 1)} ms, standard deviation "
+            f"{number(exposure.sd_ms, 1)} ms.",
+        )
