@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: coverage bench-mixed help setup demo test lint types format smoke leaks screenshots report stimuli-demo clean
+.PHONY: coverage bench-mixed help fuzz setup demo test lint types format smoke leaks screenshots report stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ coverage: $(VENV)/.all  ## how often the intervals cover: 20,000 studies a desig
 
 bench-mixed: $(VENV)/.all  ## the mixed model's time beside glmmTMB's; needs r-cran-glmmtmb
 	@$(BIN)/python tools/bench_mixed.py
+
+fuzz: $(VENV)/.colorizer  ## colour 10,000 damaged files: no crash, no hang, none lost
+	@TQDM_DISABLE=1 $(BIN)/python tools/fuzz.py --n 10000
 
 clean:  ## remove the demo's data (asks nothing: it is only a demo)
 	@rm -rf .demo out

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 DEFAULT = "truehue-lite"
 
 
@@ -94,43 +92,47 @@ def _fetch(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _shard(text: str) -> tuple[int, int]:
+    """`i/n` of a command that n hosts share."""
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f"expected i/n with 0 <= i < n, got {text!r}")
+    return int(index), int(count)
+
+
 def _colorize(arguments: argparse.Namespace) -> int:
     from colorizer.checkpoints import load_model
-    from colorizer.photos import PhotoError, open_photo
-    from colorizer.render import colorize
-    from colorizer.sources import list_photos
+    from colorizer.colouring import Options, colour_files, refuse_full_disk, targets_of
+    from colorizer.distributed import pick_device
+    from colorizer.render import Look
+    from colorizer.sources import list_photos, shard_of
 
     photos = list_photos(*arguments.images)
     if not photos:
         raise ValueError(f"no image among {', '.join(map(str, arguments.images))}")
     weights = _for_models(arguments.weights, [arguments.model]).get(arguments.model)
-    model = load_model(arguments.model, weights)
+    model = load_model(arguments.model, weights).to(pick_device(arguments.device))
+    look = Look(arguments.temperature, arguments.working_px, arguments.pipeline, not arguments.fp32)
+    # Every host names all targets before it takes its share, so that no two write to one place.
+    targets = targets_of(photos, arguments.out)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    refused, taken = [], set()
-    for photo in tqdm(photos, desc="colouring", unit="photo", disable=len(photos) < 2):
-        target = arguments.out / Path(photo.name).with_suffix(".png")
-        if target in taken:  # same.jpg and same.tif: keep both
-            target = arguments.out / (photo.name + ".png")
-        taken.add(target)
-        try:
-            image = open_photo(photo.read_bytes(), photo.name)
-            coloured = colorize(image, model=model, temperature=arguments.temperature, working_px=arguments.working_px)
-        except PhotoError as error:
-            refused.append(str(error))
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        coloured.save(part, "PNG")
-        part.replace(target)
-    for line in refused:
+    options = Options(look, arguments.batch, arguments.workers, arguments.skip_existing)
+    try:
+        summary = colour_files(shard_of(photos, *arguments.shard), shard_of(targets, *arguments.shard), model, options)
+    except OSError as error:
+        raise ValueError(refuse_full_disk(error)) from None
+    for line in summary.refused:
         print(f"error: not coloured: {line}; replace or remove it", file=sys.stderr)
-    print(f"{len(photos) - len(refused)} coloured, {len(refused)} refused, in {arguments.out}")
-    return 2 if refused else 0
+    already = f", {len(summary.skipped)} already there" if summary.skipped else ""
+    print(f"{len(summary.coloured)} coloured, {len(summary.refused)} refused{already}, in {arguments.out}")
+    return 2 if summary.refused else 0
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from colorizer.evaluate import as_text, evaluate
+    from colorizer.evaluate import evaluate
+    from colorizer.evaluation_tables import Gallery, as_csv, as_latex, as_text
 
+    gallery = Gallery(arguments.gallery) if arguments.gallery else None
     result = evaluate(
         arguments.data,
         arguments.model,
@@ -140,11 +142,22 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         temperature=arguments.temperature,
         working_px=arguments.working_px,
         seed=arguments.seed,
+        paper_ids=arguments.paper_ids,
+        workers=arguments.workers,
+        on_picture=gallery.add if gallery else None,
     )
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    written = {
+        arguments.json: json.dumps(result, indent=1) + "\n",
+        arguments.csv: as_csv(result),
+        arguments.latex: as_latex(result),
+    }
+    for path, text in written.items():
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     print(as_text(result))
+    if gallery:
+        print(gallery.write(result))
     return 0
 
 
@@ -220,6 +233,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--temperature", type=float, help="of the annealed mean; 1 is calm, 0 the likeliest bin")
         sub.add_argument("--working-px", type=int, help="short side that the network sees")
 
+    def with_shares(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--workers", type=int, default=2, help="threads that decode and encode (default 2)")
+        sub.add_argument("--shard", type=_shard, default=(0, 1), metavar="i/n", help="this host's share of the files")
+
     sub = command("train", _train, "train a network by a recipe")
     sub.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a .toml file")
     sub.add_argument(
@@ -242,15 +259,28 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=int, default=1, help="processes that read photographs")
 
     sub = command("colorize", _colorize, "colour photographs at their full size")
-    sub.add_argument("images", nargs="+", type=Path, metavar="IMAGE|DIR")
+    sub.add_argument("images", nargs="+", metavar="IMAGE|DIR|ZIP|TAR")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     with_model(sub, several=False)
     with_decoding(sub)
+    sub.add_argument(
+        "--pipeline", choices=("ours", "published"), default="ours", help="published squashes to 256 x 256"
+    )
+    sub.add_argument("--fp32", action="store_true", help="full precision (default: bfloat16)")
+    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    sub.add_argument("--batch", type=int, default=8, help="photographs of one shape that go together (default 8)")
+    sub.add_argument("--skip-existing", action="store_true", help="go on with an interrupted run")
+    with_shares(sub)
 
     sub = command("evaluate", _evaluate, "judge colorizers on photographs with their originals")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
     with_model(sub, several=True)
     sub.add_argument("--json", type=Path, metavar="FILE", help="write the table with intervals here")
+    sub.add_argument("--csv", type=Path, metavar="FILE", help="the same, one line per model and metric")
+    sub.add_argument("--latex", type=Path, metavar="FILE", help="a table like the paper's Table 1")
+    sub.add_argument("--gallery", type=Path, metavar="DIR", help="a page of before, after and original")
+    sub.add_argument("--paper-ids", action="store_true", help="of ImageNet's validation files, the paper's 10,000 only")
+    sub.add_argument("--workers", type=int, default=0, help="processes that read photographs")
     sub.add_argument("--limit", type=int, help="use the first so many photographs")
     sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
     sub.add_argument("--seed", type=int, default=0)

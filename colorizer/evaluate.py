@@ -1,8 +1,8 @@
 """Judge colorizers on photographs with their originals: a table like Table 1 of Zhang et al. 2016, with intervals."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from colorizer.ab_bins import N_BINS, nearest_bin
+from colorizer.ab_bins import N_BINS
 from colorizer.baselines import gray_ab, random_partners
 from colorizer.checkpoints import load_checkpoint
-from colorizer.data import AnyPhoto, centre_square, read_photos
+from colorizer.data import AnyPhoto, centre_square, scan_photos
+from colorizer.imagenet import only_paper_test, paper_label
+from colorizer.judges import (
+    EfficientNetLite,
+    Inception,
+    JudgeError,
+    Lpips,
+    classifier,
+    frechet_distance,
+    kernel_distance,
+)
 from colorizer.metrics import (
     auc_raw,
     auc_rebalanced_parts,
@@ -25,9 +35,12 @@ from colorizer.metrics import (
     psnr,
     ssim,
 )
+from colorizer.models import Colorizer
+from colorizer.rebalancing import count_colours
 from colorizer.render import from_lab, predict_ab, to_lab
 
 _N_BOOTSTRAP = 2000
+NO_MODEL = ("gray", "random", "real")
 
 
 class EvaluationError(ValueError):
@@ -36,29 +49,70 @@ class EvaluationError(ValueError):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over images with its 95 % percentile bootstrap interval over images."""
+    """A mean over images with its 95 % interval over images; None where a metric has no interval."""
 
     mean: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass
+class _Pictures:
+    """The photographs that are judged on: nothing is kept but what they were decoded to."""
+
+    photos: list[AnyPhoto]
+    size_px: int
+    labels: list[int | None]
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def lab(self, i: int) -> Tensor:
+        """Lab of the centre square, (1, 3, H, W)."""
+        rgb = self.photos[i].rgb_HW3
+        square = centre_square(rgb, min(self.size_px, *rgb.shape[:2]))
+        return to_lab(square.permute(1, 2, 0).numpy())
+
+
+@dataclass
+class _Judges:
+    """Networks that judge, each loaded once; `not_run` says which could not be, and why."""
+
+    lite: EfficientNetLite
+    lpips: Lpips | None = None
+    inception: Inception | None = None
+    not_run: dict[str, str] = field(default_factory=dict)
 
 
 def _bootstrap(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64], seed: int) -> Estimate:
     """Ratio of sums with an interval from resampling images (multinomial weights)."""
     n = len(numerator)
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_N_BOOTSTRAP)
-    ratios = (draws @ numerator) / (draws @ denominator)
-    low, high = np.quantile(ratios, (0.025, 0.975))
+    rng = np.random.default_rng(seed)
+    ratios = []
+    for _ in range(0, _N_BOOTSTRAP, 100):  # a hundred draws at a time: 10,000 images need no gigabytes
+        draws = rng.multinomial(n, np.full(n, 1 / n), size=100)
+        ratios.append((draws @ numerator) / (draws @ denominator))
+    low, high = np.quantile(np.concatenate(ratios), (0.025, 0.975))
     return Estimate(float(numerator.sum() / denominator.sum()), float(low), float(high))
 
 
-def _bin_weights(squares: list[Tensor]) -> Tensor:
+def _bin_weights(pictures: _Pictures) -> Tensor:
     """Inverse empirical frequency of each bin over these originals; bins that do not occur get 0."""
     counts = torch.zeros(N_BINS, dtype=torch.float64)
-    for rgb in squares:
-        ab = to_lab(rgb.permute(1, 2, 0).numpy())[:, 1:]
-        counts += torch.bincount(nearest_bin(ab).flatten(), minlength=N_BINS).double()
+    for i in range(len(pictures)):
+        counts += count_colours(pictures.lab(i)[:, 1:])
     return torch.where(counts > 0, counts.sum() / counts.clamp_min(1), torch.zeros_like(counts)).float()
+
+
+def _load_judges() -> _Judges:
+    judges = _Judges(EfficientNetLite())
+    for name, make in {"lpips": Lpips, "inception": Inception}.items():
+        try:
+            setattr(judges, name, make())
+        except JudgeError as error:
+            for metric in ("lpips",) if name == "lpips" else ("fid", "kid"):
+                judges.not_run[metric] = str(error)
+    return judges
 
 
 def evaluate(
@@ -71,102 +125,189 @@ def evaluate(
     temperature: float | None = None,
     working_px: int | None = None,
     seed: int = 0,
+    paper_ids: bool = False,
+    workers: int = 0,
+    on_picture: Callable[[str, str, npt.NDArray[np.uint8]], None] | None = None,
 ) -> dict[str, Any]:
     """Every metric of every model over the photographs; JSON-ready.
 
-    `models` are registry names, `gray`, `random` or `real`.  Photographs smaller than `size_px` are used at their
-    own size.  Rebalanced AuC weighs pixels by the inverse empirical frequency of their true bin over this data set.
+    `models` are registry or published names, `gray`, `random` or `real`.  Photographs smaller than `size_px` are used
+    at their own size.  Rebalanced AuC weighs pixels by the inverse empirical frequency of their true bin over this
+    data set.  `paper_ids` keeps those of the paper's 10,000 test photographs (ImageNet's validation files) only.
+    `on_picture` gets every picture as (model, photograph's name, pixels).
     """
-    photos, refused = read_photos(data, longest_px=size_px, shortest_px=16)
+    photos, refusals = scan_photos(data, longest_px=size_px, shortest_px=16, workers=workers)
+    if paper_ids:
+        photos = [photos[i] for i in only_paper_test(p.name for p in photos)]
     photos = photos[:limit]
+    refused = Counter(r.reason for r in refusals)
     if not photos:
-        raise EvaluationError(f"no usable photograph in {', '.join(map(str, data))}: {dict(refused) or 'none found'}")
-    squares = [centre_square(p.rgb_HW3, min(size_px, *p.rgb_HW3.shape[:2])) for p in photos]
-    weights_Q = _bin_weights(squares)
+        wanted = "photograph of the paper's test set" if paper_ids else "usable photograph"
+        raise EvaluationError(f"no {wanted} in {', '.join(map(str, data))}: {dict(refused) or 'none found'}")
+    pictures = _Pictures(photos, size_px, [paper_label(p.name) for p in photos])
+    weights_Q = _bin_weights(pictures)
+    n_labelled = sum(label is not None for label in pictures.labels)
+    judges = _load_judges()
+    semantic = classifier()
+    originals: dict[str, npt.NDArray[np.float64]] = {}
     rows: dict[str, Any] = {}
-    for name in models:
-        per_image = _judge(name, photos, squares, weights_Q, weights or {}, temperature, working_px, seed)
-        ones = np.ones(len(photos))
-        rows[name] = {}
-        for metric, values in per_image.items():
-            if metric.endswith("__mass"):
-                continue
-            mass = per_image.get(f"{metric}__mass", ones)
-            rows[name][metric] = vars(_bootstrap(np.asarray(values), np.asarray(mass), seed))
+    # The originals first: the others' features are compared with theirs.
+    for name in ["real", *(m for m in models if m != "real")]:
+        predict = _predictor(name, pictures, weights or {}, temperature, working_px, seed)
+        per_image: dict[str, list[float]] = {}
+        features: dict[str, list[npt.NDArray[np.float64]]] = {}
+        for i in tqdm(range(len(pictures)), desc=f"judging {name}", unit="photo"):
+            lab = pictures.lab(i)
+            ab = predict(i, lab)
+            picture = from_lab(lab[:, :1], ab).rgb_HW3
+            if on_picture is not None:
+                on_picture(name, photos[i].name, picture)
+                if name == "real":
+                    grey = from_lab(lab[:, :1], torch.zeros_like(lab[:, 1:])).rgb_HW3
+                    on_picture("grey", photos[i].name, grey)
+            _judge_one(lab, ab, picture, weights_Q, judges, semantic, per_image, features)
+        pooled = {k: np.concatenate(v) for k, v in features.items()}
+        if name == "real":
+            originals = pooled
+        row = _row(per_image, pooled, originals, pictures.labels, semantic.name, seed)
+        if name in models:
+            rows[name] = row
     return {
-        "format": "truehue-evaluation/1",
+        "format": "truehue-evaluation/2",
         "data": [Path(p).name for p in data],
         "n_images": len(photos),
-        "n_refused": dict(Counter(refused)),
+        "n_labelled": n_labelled,
+        "n_refused": dict(refused),
         "size_px": size_px,
         "temperature": temperature,
         "working_px": working_px,
+        "seed": seed,
         "rebalancing": "inverse empirical frequency of the true bin over these images, pooled over pixels",
-        "interval": f"95 % percentile bootstrap over images, {_N_BOOTSTRAP} draws",
-        "models": rows,
+        "interval": f"95 % percentile bootstrap over images, {_N_BOOTSTRAP} draws; KID: 1.96 standard deviations over "
+        "100 subsets of half the images; the Fréchet distances have none and fall with n",
+        "semantic_judge": semantic.name,
+        "not_run": _not_run(judges, semantic.name, n_labelled=n_labelled),
+        "models": {name: rows[name] for name in models},
     }
 
 
-def _judge(
+def _not_run(judges: _Judges, semantic: str, *, n_labelled: int) -> dict[str, str]:
+    """Metric -> why it is not in the table."""
+    told = dict(judges.not_run)
+    if semantic != "vgg16":
+        told["top1_vgg16"] = (
+            f"needs the weights vgg16-imagenet (python -m colorizer fetch vgg16-imagenet); {semantic} judged"
+        )
+    if not n_labelled:
+        told[f"top1_{semantic}"] = (
+            "needs photographs of known class (the paper's ImageNet files); `same_class` says how often the "
+            "recoloured photograph is taken for what the original is taken for"
+        )
+    return told
+
+
+Predict = Callable[[int, Tensor], Tensor]
+
+
+def _predictor(
     name: str,
-    photos: list[AnyPhoto],
-    squares: list[Tensor],
-    weights_Q: Tensor,
+    pictures: _Pictures,
     weights: dict[str, str],
     temperature: float | None,
     working_px: int | None,
     seed: int,
-) -> dict[str, list[float]]:
-    """Metric -> one value per image; `<metric>__mass` holds denominators where images weigh differently."""
-    model = None if name in ("gray", "random", "real") else load_checkpoint(name, weights.get(name))[0]
-    labs = {p.name: to_lab(s.permute(1, 2, 0).numpy()) for p, s in zip(photos, squares, strict=True)}
-    partners = random_partners(list(labs), list(labs), seed=seed) if name == "random" else {}
-    out: dict[str, list[float]] = {}
+) -> Predict:
+    """(position, Lab) -> ab."""
+    if name == "real":
+        return lambda _i, lab: lab[:, 1:]
+    if name == "gray":
+        return lambda _i, lab: gray_ab(lab[:, :1])
+    if name == "random":
+        names = [f"{i}:{p.name}" for i, p in enumerate(pictures.photos)]
+        partners = random_partners(names, names, seed=seed)
+        place = {n: i for i, n in enumerate(names)}
+        return lambda i, lab: _fit(pictures.lab(place[partners[names[i]]])[:, 1:], lab)
+    model: Colorizer = load_checkpoint(name, weights.get(name))[0]
+
+    def predict(_i: int, lab: Tensor) -> Tensor:
+        side = min(working_px or model.working_px, *lab.shape[-2:])
+        return predict_ab(model, lab[:, :1], working_px=side, temperature=temperature)
+
+    return predict
+
+
+@torch.inference_mode()
+def _judge_one(
+    lab: Tensor,
+    ab: Tensor,
+    picture_HW3: npt.NDArray[np.uint8],
+    weights_Q: Tensor,
+    judges: _Judges,
+    semantic: Any,
+    per_image: dict[str, list[float]],
+    features: dict[str, list[npt.NDArray[np.float64]]],
+) -> None:
+    """Add one picture's values; `<metric>__mass` holds denominators where images weigh differently."""
+    true_HW3 = from_lab(lab[:, :1], lab[:, 1:]).rgb_HW3
+    rgb, rgb_true = (torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255.0 for x in (picture_HW3, true_HW3))
 
     def note(metric: str, value: Tensor | float) -> None:
-        out.setdefault(metric, []).append(float(value))
+        per_image.setdefault(metric, []).append(float(value))
 
-    for photo in tqdm(photos, desc=f"judging {name}", unit="photo"):
-        lab = labs[photo.name]
-        L, ab_true = lab[:, :1], lab[:, 1:]
-        if name == "real":
-            ab = ab_true
-        elif name == "gray":
-            ab = gray_ab(L)
-        elif model is None:
-            ab = _fit(labs[partners[photo.name]][:, 1:], L)
-        else:
-            side = min(working_px or model.working_px, *L.shape[-2:])
-            ab = predict_ab(model, L, working_px=side, temperature=temperature)
-        rgb_true, rgb = (
-            torch.from_numpy(from_lab(L, x).rgb_HW3).permute(2, 0, 1)[None].float() / 255.0 for x in (ab_true, ab)
-        )
-        note("auc_raw", auc_raw(ab, ab_true)[0])
-        area, mass = auc_rebalanced_parts(ab, ab_true, weights_Q)
-        note("auc_rebalanced", area[0])
-        note("auc_rebalanced__mass", mass[0])
-        note("psnr_db", psnr(rgb, rgb_true)[0])
-        note("ssim", ssim(rgb, rgb_true)[0])
-        note("delta_e00", delta_e00_mean(rgb, rgb_true)[0])
-        note("colourfulness", colourfulness(rgb)[0])
-        note("colourfulness_ratio", colourfulness(rgb)[0])
-        note("colourfulness_ratio__mass", colourfulness(rgb_true)[0])
-        note("colourfulness_absolute", colourfulness_absolute(rgb)[0])
-    return out
+    note("auc_raw", auc_raw(ab, lab[:, 1:])[0])
+    area, mass = auc_rebalanced_parts(ab, lab[:, 1:], weights_Q)
+    note("auc_rebalanced", area[0])
+    note("auc_rebalanced__mass", mass[0])
+    note("psnr_db", psnr(rgb, rgb_true)[0])
+    note("ssim", ssim(rgb, rgb_true)[0])
+    note("delta_e00", delta_e00_mean(rgb, rgb_true)[0])
+    for metric, measure in (("colourfulness", colourfulness), ("colourfulness_absolute", colourfulness_absolute)):
+        value, original = measure(rgb)[0], measure(rgb_true)[0]
+        note(metric, value)
+        note(f"{metric}_difference", value - original)
+        note(f"{metric}_ratio", value)
+        note(f"{metric}_ratio__mass", original)
+    if judges.lpips is not None:
+        note("lpips", judges.lpips.distance(rgb, rgb_true)[0])
+    if judges.inception is not None:
+        features.setdefault("inception", []).append(judges.inception.features(rgb).double().numpy())
+    found = judges.lite.features(rgb)
+    features.setdefault("efficientnet_lite0", []).append(found.double().numpy())
+    logits = judges.lite.last(found) if semantic.name == judges.lite.name else semantic.classes(rgb)
+    features.setdefault("class", []).append(logits.argmax(1).double().numpy())
+
+
+def _row(
+    per_image: dict[str, list[float]],
+    pooled: dict[str, npt.NDArray[np.float64]],
+    originals: dict[str, npt.NDArray[np.float64]],
+    labels: list[int | None],
+    semantic: str,
+    seed: int,
+) -> dict[str, Any]:
+    n = len(labels)
+    row: dict[str, Any] = {}
+    for metric, values in per_image.items():
+        if not metric.endswith("__mass"):
+            mass = per_image.get(f"{metric}__mass", [1.0] * n)
+            row[metric] = vars(_bootstrap(np.asarray(values), np.asarray(mass), seed))
+    same = (pooled["class"] == originals["class"]).astype(float)
+    row[f"same_class_{semantic}"] = vars(_bootstrap(same, np.ones(n), seed))
+    known = np.array([label is not None for label in labels])
+    if known.any():
+        right = np.array([pooled["class"][i] == labels[i] for i in np.flatnonzero(known)]).astype(float)
+        row[f"top1_{semantic}"] = vars(_bootstrap(right, np.ones(len(right)), seed))
+    if n >= 4:
+        for network, (frechet, kernel) in {
+            "inception": ("fid", "kid"), "efficientnet_lite0": ("fd_efficientnet_lite0", "kd_efficientnet_lite0")
+        }.items():  # fmt: skip
+            if network in pooled:
+                row[frechet] = vars(Estimate(frechet_distance(pooled[network], originals[network]), None, None))
+                mean, deviation = kernel_distance(pooled[network], originals[network], seed=seed)
+                row[kernel] = vars(Estimate(mean, mean - 1.96 * deviation, mean + 1.96 * deviation))
+    return row
 
 
 def _fit(ab_B2HW: Tensor, L_B1HW: Tensor) -> Tensor:
     """Another photograph's ab at this one's size."""
     return torch.nn.functional.interpolate(ab_B2HW, size=L_B1HW.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def as_text(result: dict[str, Any]) -> str:
-    """The table for a terminal: mean and interval per metric."""
-    metrics = list(next(iter(result["models"].values())))
-    lines = [f"{result['n_images']} photographs of {', '.join(result['data'])}; {result['interval']}"]
-    for metric in metrics:
-        lines.append(metric)
-        for name, row in result["models"].items():
-            e = row[metric]
-            lines.append(f"  {name:<16} {e['mean']:9.4f}  [{e['ci_low']:.4f}, {e['ci_high']:.4f}]")
-    return "\n".join(lines)

@@ -28,6 +28,17 @@ SUFFIXES = {
 }
 MAX_PIXELS = 120_000_000  # larger files are refused as decompression bombs
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+_DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+# Pillow warns of odd tags and of bombs; the pixels and `open_photo` decide.  Set once: a filter set and unset around
+# each file is not safe where threads decode.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+try:  # HEIC, where somebody has installed the plug-in (its codecs are LGPL, so it is none of our dependencies)
+    import pi_heif  # type: ignore[import-not-found,unused-ignore]
+
+    pi_heif.register_heif_opener()
+except ImportError:
+    pass
 
 
 class PhotoError(ValueError):
@@ -41,16 +52,19 @@ class PhotoError(ValueError):
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Convert through the embedded ICC profile, if there is one, then to 8-bit RGB."""
     profile = image.info.get("icc_profile")
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):  # 16-bit grey: Pillow's own conversion would clip
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        image = Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8))
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA")
-    if image.mode in ("RGBA", "LA", "La", "RGBa"):
+    if image.mode in _DEEP_GREY:  # Pillow's own conversion would clip
+        image = _eight_bits(image)
+    if image.mode == "LAB":
+        lab_to_srgb = ImageCms.buildTransform(
+            ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
+        )
+        image = ImageCms.applyTransform(image, lab_to_srgb) or image
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(ground, image).convert("RGB")
+    if image.mode == "P":
+        image = image.convert("RGB")
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -61,6 +75,18 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits, or of floating point in [0, 1] or [0, 255], as 8 bits."""
+    with np.errstate(invalid="ignore"):  # damaged floating-point files hold anything
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+    highest = float(values.max(initial=0.0))
+    if image.mode == "F":
+        top = 1.0 if highest <= 1.0 else 255.0 if highest <= 255.0 else 65535.0
+    else:  # a dark 16-bit picture is dark; a 32-bit one with small numbers was 8 bits once
+        top = 255.0 if image.mode == "I" and highest <= 255 else 65535.0
+    return Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8))
+
+
 def open_photo(data: bytes | Path, name: str = "image") -> Image.Image:
     """Decode to an 8-bit sRGB image, upright, first frame.
 
@@ -69,15 +95,13 @@ def open_photo(data: bytes | Path, name: str = "image") -> Image.Image:
     """
     stream: io.BytesIO | Path = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # Other warnings are about odd tags; the pixels decide.
-            warnings.filterwarnings("ignore", category=UserWarning)
-            with Image.open(stream) as image:
-                image.seek(0)
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                return _to_srgb(upright)
+        with Image.open(stream) as image:
+            if image.width * image.height > MAX_PIXELS:  # only the header was read so far
+                raise Image.DecompressionBombError
+            image.seek(0)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            return _to_srgb(upright)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError("too_large", f"{name}: more than {MAX_PIXELS // 10**6} megapixels") from None
     except (
@@ -91,7 +115,8 @@ def open_photo(data: bytes | Path, name: str = "image") -> Image.Image:
     ) as error:
         text = str(error).split("\n")[0] or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            text = "not an image that Pillow reads"
+            is_heic = name.lower().endswith((".heic", ".heif"))
+            text = "HEIC needs a plug-in: pip install pi-heif" if is_heic else "not an image that Pillow reads"
         raise PhotoError("unreadable", f"{name}: {text}") from None
     except Exception as error:  # Pillow's decoders raise struct.error, IndexError and more on damaged files
         raise PhotoError("unreadable", f"{name}: damaged ({type(error).__name__})") from None

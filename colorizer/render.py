@@ -1,10 +1,11 @@
 """From a photograph to coloured pixels: the one path that real and fake both go through.
 
-Shape suffixes: B batch (here 1), H height, W width.
+Shape suffixes: B batch (mostly 1), H height, W width; h, w the working size.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from colorizer.lab import lab_to_rgb_unclipped, rgb_to_lab
 from colorizer.models.base import Colorizer
 from colorizer.photos import open_photo
 
-_BAND_PIXELS = 4_000_000  # rows are converted in bands of about this many pixels, so memory stays bounded
+PUBLISHED_PX = 256  # the released PyTorch pipeline squashes every photograph to this square
+_BAND_PIXELS = 1_000_000  # rows are converted in bands of about this many pixels, so memory stays bounded
 _GAMUT_SLACK = 0.5 / 255  # less than half a level outside is rounding, not clipping
+_LONGEST_SQUARES = 8  # a panorama is not allowed to blow the long side up beyond so many squares
 
 
 class Rendered(NamedTuple):
@@ -26,6 +29,20 @@ class Rendered(NamedTuple):
 
     rgb_HW3: npt.NDArray[np.uint8]
     clipped_share: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a network is used: None means its own default.
+
+    `pipeline` is `ours` (aspect ratio kept, short side at `working_px`) or `published` (squashed to 256 x 256, as the
+    released PyTorch code does).  `bf16` computes in bfloat16: twice as fast where the processor has it.
+    """
+
+    temperature: float | None = None
+    working_px: int | None = None
+    pipeline: Literal["ours", "published"] = "ours"
+    bf16: bool = True
 
 
 def to_lab(rgb_HW3: npt.NDArray[np.uint8]) -> Tensor:
@@ -42,6 +59,13 @@ def from_lab(L_B1HW: Tensor, ab_B2HW: Tensor) -> Rendered:
     return Rendered(levels[0].permute(1, 2, 0).contiguous().numpy(), float(outside.float().mean()))
 
 
+def working_size(height: int, width: int, working_px: int) -> tuple[int, int]:
+    """Height and width with the short side at `working_px`, the long one at most eight times that."""
+    scale = working_px / min(height, width)
+    longest = _LONGEST_SQUARES * working_px
+    return min(longest, max(1, round(height * scale))), min(longest, max(1, round(width * scale)))
+
+
 @torch.inference_mode()
 def predict_ab(
     model: Colorizer, L_B1HW: Tensor, *, working_px: int, temperature: float | None = None, bf16: bool = False
@@ -52,15 +76,50 @@ def predict_ab(
     lightness, so ab is upsampled (bilinear) to the full size.
     """
     height, width = L_B1HW.shape[-2:]
-    scale = working_px / min(height, width)
-    # A panorama is not allowed to blow the long side up beyond eight squares.
-    small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = (min(small[0], 8 * working_px), min(small[1], 8 * working_px))
+    small = working_size(height, width, working_px)
     L_small = F.interpolate(L_B1HW, size=small, mode="bilinear", align_corners=False, antialias=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        ab = model.predict_ab(L_small.contiguous(memory_format=torch.channels_last), temperature=temperature)
-    ab = ab.float()
+    ab = predict_batch(model, L_small, Look(temperature=temperature, bf16=bf16))
     return ab if small == (height, width) else F.interpolate(ab, size=(height, width), mode="bilinear")
+
+
+@torch.inference_mode()
+def predict_batch(model: Colorizer, L_B1hw: Tensor, look: Look) -> Tensor:
+    """ab of a batch at its own size, (B, 2, h, w) float32 on the CPU, computed where the network is."""
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=look.bf16):
+        L = L_B1hw.to(device).contiguous(memory_format=torch.channels_last)
+        ab = model.predict_ab(L, temperature=look.temperature)
+    return ab.float().cpu()
+
+
+def lightness_for(rgb_HW3: npt.NDArray[np.uint8], look: Look, model: Colorizer) -> Tensor:
+    """The L that the network is to see of a photograph, (1, 1, h, w)."""
+    height, width = rgb_HW3.shape[:2]
+    if look.pipeline == "published":
+        squashed = Image.fromarray(rgb_HW3).resize((PUBLISHED_PX, PUBLISHED_PX), Image.Resampling.BICUBIC)
+        return to_lab(np.asarray(squashed))[:, :1]
+    side = look.working_px or model.working_px
+    small_h, small_w = working_size(height, width, side)
+    # Pillow shrinks before the Lab conversion, so a 24-megapixel photograph costs the network nothing extra.
+    image = Image.fromarray(rgb_HW3)
+    if small_h < height or small_w < width:
+        image = image.resize((min(small_w, width), min(small_h, height)), Image.Resampling.BOX)
+    L = to_lab(np.asarray(image))[:, :1]
+    if L.shape[-2:] == (small_h, small_w):
+        return L
+    return F.interpolate(L, size=(small_h, small_w), mode="bilinear", align_corners=False, antialias=True)
+
+
+def paint(rgb_HW3: npt.NDArray[np.uint8], ab_12hw: Tensor) -> Image.Image:
+    """The photograph in its own lightness and these colours, upsampled to its size; band by band."""
+    height, width = rgb_HW3.shape[:2]
+    out = np.empty_like(rgb_HW3)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        L_band = to_lab(rgb_HW3[top:bottom])[:, :1]
+        out[top:bottom] = from_lab(L_band, _rows_of(ab_12hw, top, bottom, height, width)).rgb_HW3
+    return Image.fromarray(out)
 
 
 @torch.inference_mode()
@@ -70,12 +129,13 @@ def colorize(
     *,
     temperature: float | None = None,
     working_px: int | None = None,
+    pipeline: Literal["ours", "published"] = "ours",
     bf16: bool = True,
 ) -> Image.Image:
     """Colour a photograph at its own size; its lightness is kept, any colour it had is ignored.
 
-    `image` is a PIL image, a path or a file's bytes; `model` a loaded one or a name.  Raises PhotoError for what
-    cannot be read.
+    `image` is a PIL image, a path or a file's bytes; `model` a loaded one or a name; the rest is explained at `Look`.
+    Raises PhotoError for what cannot be read.
     """
     if isinstance(model, str):
         from colorizer.checkpoints import load_model
@@ -86,21 +146,8 @@ def colorize(
     elif isinstance(image, str | Path):
         image = open_photo(Path(image), str(image))
     rgb_HW3 = np.asarray(image.convert("RGB"))
-    height, width = rgb_HW3.shape[:2]
-    side = working_px or model.working_px
-    scale = min(1.0, side / min(height, width))
-    # Pillow shrinks before the Lab conversion, so a 24-megapixel photograph costs the network nothing extra.
-    small = Image.fromarray(rgb_HW3).resize(
-        (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BOX
-    )
-    ab = predict_ab(model, to_lab(np.asarray(small))[:, :1], working_px=side, temperature=temperature, bf16=bf16)
-    out = np.empty_like(rgb_HW3)
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        L_band = to_lab(rgb_HW3[top:bottom])[:, :1]
-        out[top:bottom] = from_lab(L_band, _rows_of(ab, top, bottom, height, width)).rgb_HW3
-    return Image.fromarray(out)
+    look = Look(temperature, working_px, pipeline, bf16)
+    return paint(rgb_HW3, predict_batch(model, lightness_for(rgb_HW3, look, model), look))
 
 
 def _rows_of(ab_B2hw: Tensor, top: int, bottom: int, height: int, width: int) -> Tensor:

@@ -1,0 +1,168 @@
+"""Colouring many files: decoding, network and encoding overlap, and nothing is lost on the way.
+
+Threads decode and encode while the network works on the next few photographs of one shape together.
+"""
+
+import errno
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from colorizer.models.base import Colorizer
+from colorizer.photos import PhotoError, open_photo
+from colorizer.render import Look, lightness_for, paint, predict_batch
+from colorizer.sources import PhotoFile, bytes_or_nothing
+
+_IN_FLIGHT_PIXELS = 64_000_000  # decoded photographs that wait at one time: bounds the memory
+_PNG_LEVEL = 3  # level 6 takes twice the time for 3 % smaller files
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to colour: the look, and how the work is cut."""
+
+    look: Look = field(default_factory=Look)
+    batch: int = 8
+    workers: int = 2
+    skip_existing: bool = False
+
+
+@dataclass
+class Summary:
+    """What happened to every file that was asked for: each is in exactly one of the three."""
+
+    coloured: list[Path] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    target: Path
+    rgb_HW3: npt.NDArray[np.uint8]
+    L_11hw: Tensor
+
+
+def targets_of(photos: Sequence[PhotoFile], out: Path) -> list[Path]:
+    """Where each photograph's picture goes: below `out`, under its own name as .png, and never two to one place."""
+    taken: set[str] = set()
+    targets = []
+    for photo in photos:
+        parts = [p for p in PurePosixPath(photo.name).parts if p not in ("/", "..", ".")]
+        name = PurePosixPath(*parts) if parts else PurePosixPath("image")
+        stem = str(name.with_suffix(""))
+        candidates = [f"{stem}.png", f"{name}.png"]  # same.jpg and same.tif: keep both
+        candidates += [f"{name}-{n}.png" for n in range(2, len(photos) + 2)]
+        # Compared without case: some file systems do not tell A.png from a.png.
+        chosen = next(c for c in candidates if c.casefold() not in taken)
+        taken.add(chosen.casefold())
+        targets.append(out / chosen)
+    return targets
+
+
+def _decode(photo: PhotoFile, target: Path, look: Look, model: Colorizer) -> _Waiting | PhotoError:
+    try:
+        rgb = np.asarray(open_photo(bytes_or_nothing(photo), photo.name))
+        return _Waiting(target, rgb, lightness_for(rgb, look, model))
+    except PhotoError as error:
+        return error
+
+
+def _encode(waiting: _Waiting, ab_12hw: Tensor) -> Path:
+    picture = paint(waiting.rgb_HW3, ab_12hw)
+    waiting.target.parent.mkdir(parents=True, exist_ok=True)
+    part = waiting.target.with_name(f".{waiting.target.name}.part")
+    try:
+        picture.save(part, "PNG", compress_level=_PNG_LEVEL)
+        part.replace(waiting.target)
+    finally:
+        part.unlink(missing_ok=True)
+    return waiting.target
+
+
+def colour_files(photos: Sequence[PhotoFile], targets: Sequence[Path], model: Colorizer, options: Options) -> Summary:
+    """Colour every photograph into its target.  Unreadable ones are named in the summary; the rest goes on.
+
+    Raises OSError if the disk refuses to take pictures (full, read-only): going on would lose the rest, too.
+    """
+    summary = Summary()
+    todo = []
+    for photo, target in zip(photos, targets, strict=True):
+        if options.skip_existing and target.is_file():
+            summary.skipped.append(target)
+        else:
+            todo.append((photo, target))
+    waiting: dict[tuple[int, ...], list[_Waiting]] = {}
+    bar = tqdm(total=len(todo), desc="colouring", unit="photo", disable=len(todo) < 2)
+    with ThreadPoolExecutor(options.workers) as readers, ThreadPoolExecutor(options.workers) as writers, bar:
+        written: list[Future[Path]] = []
+
+        def flush(shape: tuple[int, ...]) -> None:
+            batch = waiting.pop(shape)
+            ab = predict_batch(model, torch.cat([w.L_11hw for w in batch]), options.look)
+            written.extend(writers.submit(_encode, w, ab[i : i + 1]) for i, w in enumerate(batch))
+            settle(2 * options.batch)
+
+        def settle(n_left: int) -> None:
+            while len(written) > n_left:
+                summary.coloured.append(written.pop(0).result())
+                bar.update()
+
+        held = 0
+        decoded = _ahead(readers, todo, options, model)
+        for (photo, _), found in decoded:
+            if isinstance(found, PhotoError):
+                summary.refused.append(_named(photo.name, str(found)))
+                bar.update()
+                continue
+            shape = tuple(found.L_11hw.shape)
+            waiting.setdefault(shape, []).append(found)
+            held += found.rgb_HW3.shape[0] * found.rgb_HW3.shape[1]
+            if len(waiting[shape]) == options.batch:
+                held -= sum(w.rgb_HW3.shape[0] * w.rgb_HW3.shape[1] for w in waiting[shape])
+                flush(shape)
+            elif held > _IN_FLIGHT_PIXELS:
+                for shape in list(waiting):
+                    flush(shape)
+                settle(0)
+                held = 0
+        for shape in list(waiting):
+            flush(shape)
+        settle(0)
+    return summary
+
+
+def _named(name: str, text: str) -> str:
+    return text if text.startswith(name) else f"{name}: {text}"
+
+
+def _ahead(
+    readers: ThreadPoolExecutor, todo: list[tuple[PhotoFile, Path]], options: Options, model: Colorizer
+) -> Iterator[tuple[tuple[PhotoFile, Path], _Waiting | PhotoError]]:
+    """Decoded photographs in order, a few decoded ahead; large ones one at a time."""
+    pending: list[tuple[tuple[PhotoFile, Path], Future[_Waiting | PhotoError]]] = []
+    place, depth = 0, 2 * options.workers
+    while place < len(todo) or pending:
+        while place < len(todo) and len(pending) < depth:
+            pending.append((todo[place], readers.submit(_decode, *todo[place], options.look, model)))
+            place += 1
+        item, future = pending.pop(0)
+        found = future.result()
+        if isinstance(found, _Waiting):
+            pixels = found.rgb_HW3.shape[0] * found.rgb_HW3.shape[1]
+            depth = max(1, min(2 * options.workers, _IN_FLIGHT_PIXELS // (4 * pixels)))
+        yield item, found
+
+
+def refuse_full_disk(error: OSError) -> str:
+    """One line for an OSError while writing pictures."""
+    if error.errno == errno.ENOSPC:
+        return f"{error.filename or 'the disk'}: is full; make room and run the same command with --skip-existing"
+    return str(error)
