@@ -83,15 +83,15 @@ def analysis_sentences(results: Results) -> list[str]:
     if results.ratings:
         said.append(
             f"Mean ratings have {confidence}% confidence intervals from a two-way (participant × image) cluster-robust "
-            "variance (Cameron, Gelbach and Miller, 2011) with t quantiles of min(participants, images) − 1 degrees of "
-            "freedom; they are about new participants and new photographs."
+            "variance (Cameron, Gelbach and Miller, 2011) with t quantiles; they are about new participants and new "
+            "photographs."
         )
     elif all(rate.estimand == BOTH for rate in rates):
+        methods_used = "; ".join(dict.fromkeys(rate.method for rate in rates))
         said.append(
-            f"{confidence}% confidence intervals of shares are Wilson intervals at the effective sample size implied "
-            "by a two-way (participant × image) cluster-robust variance (Cameron, Gelbach and Miller, 2011) with t "
-            "quantiles of min(participants, images) − 1 degrees of freedom; they are about new participants and new "
-            "photographs. Tests against fixed rates invert this interval."
+            f"{confidence}% confidence intervals of shares are from a two-way (participant × image) cluster-robust "
+            f"variance (Cameron, Gelbach and Miller, 2011): {methods_used}. They are about new participants and new "
+            "photographs; tests against fixed rates invert them."
         )
     else:
         estimands = "; ".join(dict.fromkeys(rate.estimand for rate in rates))

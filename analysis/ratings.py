@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.clustered import Labels, cross, two_way_variance
-from analysis.estimate import BOTH, t_quantile
+from analysis.compare import contrast_variance
+from analysis.estimate import BOTH
+from analysis.interval import t_quantile
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class MeanRating:
 def mean_rating(
     rating: Labels, participant: Labels, image: Labels, *, condition: str = "", confidence: float = 0.95
 ) -> MeanRating:
-    """Mean ± t·√V with V from the influences (y − ȳ)/n, df = min(P, I) − 1 (Cameron, Gelbach and Miller 2011)."""
+    """Mean ± t·√V; V and df from the influences (y − ȳ)/n, as for a difference (Cameron, Gelbach, Miller 2011)."""
     y = pd.to_numeric(pd.Series(np.asarray(rating)), errors="coerce").to_numpy(dtype=np.float64)
     if len(y) == 0 or not np.isfinite(y).all():
         raise ValueError(
@@ -45,8 +47,9 @@ def mean_rating(
         raise ValueError(
             f"ratings: expected at least 2 participants and 2 images, got {n_people} and {n_photos}; collect more"
         )
-    mean, n, df = float(y.mean()), len(y), min(n_people, n_photos) - 1
-    variance = float(two_way_variance((y - mean) / n, layout).total)
+    mean, n = float(y.mean()), len(y)
+    parts = two_way_variance((y - mean) / n, layout)
+    variance, df = map(float, contrast_variance(parts, n_people, n_photos))
     half = float(t_quantile(df, confidence)) * math.sqrt(variance)
     independent = float(y.var()) / n
     return MeanRating(

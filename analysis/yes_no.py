@@ -15,8 +15,9 @@ import pandas as pd
 from scipy import special
 
 from analysis.clustered import cross, two_way_variance
-from analysis.compare import Difference, difference
-from analysis.estimate import FoolRate, fool_rate, t_quantile
+from analysis.compare import Difference, contrast_variance, difference
+from analysis.estimate import FoolRate, fool_rate
+from analysis.interval import t_quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,7 +35,6 @@ class Sensitivity:
     criterion: float
     c_low: float
     c_high: float
-    df: float
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def _chi_square_p(group: npt.NDArray[np.bool_], outcome: npt.NDArray[np.bool_]) 
 def sensitivity(trials: pd.DataFrame, *, confidence: float = 0.95) -> Sensitivity | None:
     """d′ and c with the log-linear correction (Hautus 1995) and two-way clustered delta-method intervals.
 
-    The influence of a trial on z(H) is (y − H)/(n φ(z(H))) (delta method); both rates' influences are summed per
-    participant and per photograph, df = min(P, I) − 1.  None with fewer than two participants or photographs.
+    The influence of a trial on z(H) is (y − H)/(n φ(z(H))); both rates' influences are summed per participant and per
+    photograph, with the degrees of freedom of a difference.  None with fewer than two participants or photographs.
     """
     fake, said_fake = trials["is_fake"].to_numpy(dtype=bool), ~trials["judged_real"].to_numpy(dtype=bool)
     layout = cross(trials["participant"], trials["image"])
-    df = min(layout.participants.n_clusters, layout.images.n_clusters) - 1
-    if df < 1:
+    n_people, n_photos = layout.participants.n_clusters, layout.images.n_clusters
+    if min(n_people, n_photos) < 2:
         return None
     z, influence = {}, {}
     for name, rows in (("hit", fake), ("false_alarm", ~fake)):
@@ -115,12 +115,12 @@ def sensitivity(trials: pd.DataFrame, *, confidence: float = 0.95) -> Sensitivit
         z[name] = float(special.ndtri(rate))
         density = math.exp(-(z[name] ** 2) / 2) / math.sqrt(2 * math.pi)
         influence[name] = rows * (said_fake - k / n) / (n * density)
-    t = float(t_quantile(df, confidence))
 
     def around(value: float, influence_n: Floats) -> tuple[float, float, float]:
-        half = t * math.sqrt(float(two_way_variance(influence_n, layout).total))
+        variance, df = contrast_variance(two_way_variance(influence_n, layout), n_people, n_photos)
+        half = float(t_quantile(df, confidence)) * math.sqrt(float(variance))
         return value, value - half, value + half
 
     d = around(z["hit"] - z["false_alarm"], influence["hit"] - influence["false_alarm"])
     c = around(-(z["hit"] + z["false_alarm"]) / 2, -(influence["hit"] + influence["false_alarm"]) / 2)
-    return Sensitivity(*d, *c, df)
+    return Sensitivity(*d, *c)

@@ -268,7 +268,7 @@ def test_mean_ratings_are_clustered_and_refuse_what_is_no_number(tmp_path):
     y = rng.integers(1, 8, len(who))
     found = mean_rating(y, who, photo)
     assert found.mean == pytest.approx(y.mean())
-    assert 0.9 < found.design_effect < 1.8
+    assert 0.6 < found.design_effect < 1.8
     shared = mean_rating(y + rng.normal(0, 2, 60)[who], who, photo)
     assert shared.design_effect > 5
     with pytest.raises(ValueError, match="got 1 others"):
