@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.archive import ExportError
+    from analysis.bootstrap import nested_bootstrap, participant_bootstrap, two_way_bootstrap
     from analysis.compare import Difference, difference
     from analysis.estimate import FoolRate, fool_rate
     from analysis.foreign import read_table
+    from analysis.hype import hype_infinity, hype_time
     from analysis.judgements import analyse_table
     from analysis.mapping import make_mapping
     from analysis.mixed.model import MixedModel, mixed_model
+    from analysis.preference import BradleyTerry, bradley_terry
     from analysis.report import write_report
     from analysis.results import Results, analyse
     from analysis.sequential import Sequence, confidence_sequence
@@ -31,6 +34,13 @@ __all__ = [
     "Difference",
     "mixed_model",
     "MixedModel",
+    "participant_bootstrap",
+    "two_way_bootstrap",
+    "nested_bootstrap",
+    "bradley_terry",
+    "BradleyTerry",
+    "hype_time",
+    "hype_infinity",
     "confidence_sequence",
     "Sequence",
     "read_export",
@@ -51,6 +61,13 @@ _HOME = {
     "Difference": "compare",
     "mixed_model": "mixed.model",
     "MixedModel": "mixed.model",
+    "participant_bootstrap": "bootstrap",
+    "two_way_bootstrap": "bootstrap",
+    "nested_bootstrap": "bootstrap",
+    "bradley_terry": "preference",
+    "BradleyTerry": "preference",
+    "hype_time": "hype",
+    "hype_infinity": "hype",
     "confidence_sequence": "sequential",
     "Sequence": "sequential",
     "read_export": "trials",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -108,25 +109,27 @@ def pairwise(
 
 
 def holm(p: npt.ArrayLike) -> Floats:
-    """Holm 1979: p-values adjusted for the family-wise error rate, for confirmatory families."""
-    p_ = _p_values(p)
-    m, order = len(p_), np.argsort(p_)
-    adjusted = np.empty(m)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate((m - np.arange(m)) * p_[order]))
-    return adjusted
+    """Holm 1979: p-values adjusted for the family-wise error rate, for confirmatory families.
+
+    A missing p-value (NaN) stays missing and does not count as a test, as in R's p.adjust.
+    """
+    return _adjust(p, lambda sorted_p, m: np.maximum.accumulate((m - np.arange(m)) * sorted_p))
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
-    """Benjamini and Hochberg 1995: adjusted for the false discovery rate, for exploratory families."""
-    p_ = _p_values(p)
-    m, order = len(p_), np.argsort(p_)[::-1]
-    adjusted = np.empty(m)
-    adjusted[order] = np.minimum(1, np.minimum.accumulate(m / np.arange(m, 0, -1) * p_[order]))
-    return adjusted
+    """Benjamini and Hochberg 1995: for the false discovery rate, in exploratory families; NaN as in `holm`."""
+    return _adjust(p, lambda sorted_p, m: np.minimum.accumulate((m / np.arange(1, m + 1) * sorted_p)[::-1])[::-1])
 
 
-def _p_values(p: npt.ArrayLike) -> Floats:
+def _adjust(p: npt.ArrayLike, rule: Callable[[Floats, int], Floats]) -> Floats:
+    """Apply a rule to the sorted p-values that are there, and put its results into their places."""
     p_ = np.asarray(p, dtype=np.float64)
-    if not np.all((p_ >= 0) & (p_ <= 1)):
-        raise ValueError("p-values: expected numbers from 0 to 1, got others or NaN; leave missing tests out")
-    return p_
+    known = p_[~np.isnan(p_)]
+    if not np.all((known >= 0) & (known <= 1)):
+        raise ValueError("p-values: expected numbers from 0 to 1 (or NaN for a missing test), got others")
+    order = np.argsort(known)
+    adjusted = np.empty_like(known)
+    adjusted[order] = np.minimum(1, rule(known[order], len(known)))
+    out = np.full_like(p_, np.nan)
+    out[~np.isnan(p_)] = adjusted
+    return out
