@@ -22,8 +22,8 @@ from typing import Any, Protocol, TextIO
 from sqlalchemy import Connection, Select, case, func, select
 
 from study.db import Database
+from study.definition import exported_deviations
 from study.design import ORDERS, SIDES
-from study.deviations import deviations
 from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow, WithdrawalRow
 from study.scoring import score
 from study.sessions import VOID_REASONS
@@ -279,7 +279,8 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         "definition": json.loads(study.definition),
         "definition_sha256": study.definition_sha256,
         "manifest_sha256": study.manifest_sha256,
-        "deviations": deviations(study.definition),
+        "preset": preset_of(study.definition, study.preset_definition),
+        "deviations": exported_deviations(study.definition, study.preset_definition),
         "study_seed": study.seed,
         "truehue_version": truehue_version(),
         "commit": code_commit(),

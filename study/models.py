@@ -130,6 +130,8 @@ class StudyRow(Base):
     definition: Mapped[str]
     """The canonical JSON whose SHA-256 is `definition_sha256`."""
     definition_sha256: Mapped[str]
+    preset_definition: Mapped[str]
+    """The canonical JSON of the shipped protocol that the definition builds on, as it was then; empty if none."""
     stimulus_set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"), index=True)
     seed: Mapped[int] = mapped_column(BigInteger)
     simulation: Mapped[dict[str, Any] | None]
@@ -144,9 +146,10 @@ class SessionRow(Base):
 
     __tablename__ = "session"
     __table_args__ = (
-        UniqueConstraint("study_id", "arm_slot"),
+        UniqueConstraint("study_id", "arm_slot", "slot_attempt"),
         CheckConstraint(
-            "status IN ('started', 'consented', 'practice', 'test', 'questionnaire', 'complete', 'withdrawn')",
+            "status IN ('started', 'consented', 'practice', 'test', 'questionnaire', 'complete', 'withdrawn', "
+            "'unqualified')",
             name="status",
         ),
         Index("ix_session_study_id_status", "study_id", "status"),
@@ -162,6 +165,8 @@ class SessionRow(Base):
     arm: Mapped[str]
     arm_slot: Mapped[int]
     """Place in the study's sequence of permuted blocks."""
+    slot_attempt: Mapped[int]
+    """How many sessions had this place before and were abandoned."""
     session_seed: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[str]
     source: Mapped[str]
@@ -211,13 +216,14 @@ class TrialRow(Base):
             postgresql_where=text("void_reason <> ''"),
         ),
         CheckConstraint("(response = '') <> (void_reason = '')", name="answered_or_void"),
-        CheckConstraint("response IN ('', 'left', 'right')", name="response"),
+        CheckConstraint("response IN ('', 'left', 'right', 'real', 'fake')", name="response"),
     )
 
     # The key of the table is what must be unique anyway; the rows of a session lie together.
     session_id: Mapped[int] = mapped_column(ForeignKey("session.id"), primary_key=True, autoincrement=False)
     trial_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     plan_index: Mapped[int]
+    block: Mapped[int]
     kind: Mapped[str]
     control: Mapped[str]
     design: Mapped[str]
@@ -225,6 +231,7 @@ class TrialRow(Base):
     image_id: Mapped[str]
     stimulus_a: Mapped[str]
     stimulus_b: Mapped[str]
+    stimulus_reference: Mapped[str]
     condition_a: Mapped[str]
     condition_b: Mapped[str]
     side_of_a: Mapped[str]
@@ -233,12 +240,18 @@ class TrialRow(Base):
     response: Mapped[str]
     void_reason: Mapped[str]
     rt_ms: Mapped[float | None]
-    exposure_ms_nominal: Mapped[float]
+    exposure_ms_nominal: Mapped[float | None]
+    """NULL: until the answer."""
+    staircase_level_ms: Mapped[float | None]
     exposure_a_ms_achieved: Mapped[float | None]
     exposure_b_ms_achieved: Mapped[float | None]
     frames_a: Mapped[int | None]
     frames_b: Mapped[int | None]
     dropped_frames: Mapped[int | None]
+    mask_ms_nominal: Mapped[float | None]
+    mask_frames: Mapped[int | None]
+    shown_width_px: Mapped[float | None]
+    shown_height_px: Mapped[float | None]
     refresh_hz: Mapped[float | None]
     visible: Mapped[bool | None]
     page_id: Mapped[str]

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload, undefer
 
 from study.db import Database
-from study.definition import StudyDefinition, from_canonical
+from study.definition import StudyDefinition, from_canonical, load_preset
 from study.design import Plan, Pools, assign_arm, partition_photos, plan_trials
 from study.manifest import Manifest, parse_manifest
 from study.models import SessionRow, StimulusSet, StudyRow
@@ -46,9 +46,9 @@ class Study:
         """How the command line names this version."""
         return f"{self.slug}@{self.version}"
 
-    def plan(self, *, arm: str, seed: int) -> Plan:
+    def plan(self, *, arm: str, seed: int, slot: int) -> Plan:
         """Plan one session."""
-        return plan_trials(self.definition, self.pools, arm=arm, seed=seed)
+        return plan_trials(self.definition, self.pools, arm=arm, seed=seed, slot=slot)
 
     def arm(self, slot: int) -> str:
         """Give the arm of the `slot`-th session."""
@@ -86,6 +86,7 @@ def create_study(
             state="open",
             definition=definition.canonical,
             definition_sha256=definition.sha256,
+            preset_definition=load_preset(definition.preset).canonical if definition.preset else "",
             stimulus_set_id=set_id,
             seed=seed,
             simulation=None,

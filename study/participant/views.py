@@ -108,6 +108,8 @@ def page(token: str) -> Response:
         return _questionnaire(token, state)
     if state.status == "complete":
         return _debrief(token, state)
+    if state.status == "unqualified":
+        return _page("unqualified", state.study, message=state.study.definition.words.unqualified)
     return _page("withdrawn", state.study)
 
 
@@ -157,17 +159,21 @@ def _instructions(token: str, state: State) -> Response:
 def _trials(token: str, state: State) -> Response:
     definition = state.study.definition
     words, device = definition.words, definition.device
+    buttons = (words.left, words.right)
+    if definition.is_single:
+        buttons = (words.real, words.fake) if definition.trial.real_button == "left" else (words.fake, words.real)
     largest = max(state.study.manifest.stimuli, key=lambda s: s.width_px * s.height_px)
     settings = {
         "prompt": definition.trial.prompt,
         "question": definition.trial.question,
         "design": definition.trial.design,
         "words": {
-            "left": words.left,
-            "right": words.right,
+            "left": buttons[0],
+            "right": buttons[1],
             "correct": words.correct,
             "wrong": words.wrong,
             "practice_done": words.practice_done,
+            "pause": words.pause,
         },
         "device": {
             "phones": device.phones,
@@ -178,6 +184,8 @@ def _trials(token: str, state: State) -> Response:
         "width_px": largest.width_px,
         "height_px": largest.height_px,
         "size_unit": definition.trial.size_unit,
+        "field": definition.trial.field,
+        "n_masks": definition.timing.n_masks,
     }
     return _page(
         "trials",

@@ -40,8 +40,8 @@ class Desk:
                 study = self.studies[study_id] = load_study(session, study_id)
         return study
 
-    def _plan(self, study_id: int, arm: str, seed: int) -> Plan:
-        return self.study(study_id).plan(arm=arm, seed=seed)
+    def _plan(self, study_id: int, arm: str, seed: int, slot: int) -> Plan:
+        return self.study(study_id).plan(arm=arm, seed=seed, slot=slot)
 
 
 def patient(call: Callable[P, T]) -> Callable[P, T]:

@@ -3,9 +3,9 @@
 import base64
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select, update
 
 from study.sessions.desk import Desk, patient
 from study.sessions.errors import Closed, Invalid
@@ -53,10 +53,7 @@ def start(
         ).scalar_one()
         if state != "open" and not may_be_closed:
             raise Closed(study.definition.words.closed)
-        newest = connection.execute(
-            select(func.max(SESSIONS.c.arm_slot)).where(SESSIONS.c.study_id == study_id)
-        ).scalar_one()
-        slot = 0 if newest is None else newest + 1
+        slot, attempt = _next_slot(connection, study_id, study.definition.plan.abandoned_after_min, now=now)
         row_id = connection.execute(
             insert(SESSIONS).returning(SESSIONS.c.id),
             {
@@ -66,6 +63,7 @@ def start(
                 "participant_id": participant or f"p-{bits(NAME_BITS):016x}",
                 "arm": study.arm(slot),
                 "arm_slot": slot,
+                "slot_attempt": attempt,
                 "session_seed": bits(SEED_BITS),
                 "status": "consented",
                 "source": source,
@@ -80,6 +78,27 @@ def start(
         if also is not None:
             also(connection, row_id, session_id)
     return token
+
+
+def _next_slot(connection: Connection, study_id: int, abandoned_after_min: float, *, now: datetime) -> tuple[int, int]:
+    """Give the first slot that every session has abandoned, else a new one; and how many had it before.
+
+    A session is abandoned when it was withdrawn, did not pass the qualification, or was not finished in time.
+    """
+    horizon = now - timedelta(minutes=abandoned_after_min)
+    holds = (SESSIONS.c.status == "complete") | (
+        SESSIONS.c.status.not_in(("withdrawn", "unqualified")) & (SESSIONS.c.started_at_utc > horizon)
+    )
+    n_held = func.sum(case((holds, 1), else_=0))
+    slots = select(SESSIONS.c.arm_slot, func.count()).where(SESSIONS.c.study_id == study_id)
+    free = connection.execute(
+        slots.group_by(SESSIONS.c.arm_slot).having(n_held == 0).order_by(SESSIONS.c.arm_slot).limit(1)
+    ).one_or_none()
+    if free is not None:
+        return free[0], free[1]
+    newest = select(func.max(SESSIONS.c.arm_slot)).where(SESSIONS.c.study_id == study_id)
+    last = connection.execute(newest).scalar_one()
+    return 0 if last is None else last + 1, 0
 
 
 def advance(desk: Desk, token: str, *, stage: str) -> None:

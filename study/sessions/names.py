@@ -20,7 +20,7 @@ def trial_name(desk: Desk, session_id: str, index: int, trial: PlannedTrial) -> 
     return _name(desk, "trial", session_id, index, trial.plan_index, trial.attempt)
 
 
-def picture_addresses(desk: Desk, session_id: str, index: int, trial: PlannedTrial) -> tuple[str, str]:
-    """Name a trial's two pictures, in order of presentation."""
+def picture_addresses(desk: Desk, session_id: str, index: int, trial: PlannedTrial) -> tuple[str, ...]:
+    """Name a trial's pictures (`trial.pictures`), in order of presentation, the reference last."""
     place = (session_id, index, trial.plan_index, trial.attempt)
-    return _name(desk, "picture", *place, 0), _name(desk, "picture", *place, 1)
+    return tuple(_name(desk, "picture", *place, number) for number in range(len(trial.pictures)))

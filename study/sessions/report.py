@@ -34,6 +34,10 @@ class Report:
     """In order of presentation; a void trial may lack them."""
     refresh_hz: float | None
     visible: bool | None
+    mask_frames: int | None = None
+    shown_width_px: float | None = None
+    """CSS px, as the pictures of this trial were."""
+    shown_height_px: float | None = None
 
 
 def parse_report(data: object) -> Report:
@@ -50,8 +54,8 @@ def parse_report(data: object) -> Report:
     exposures = data.get("exposures")
     if exposures is None and void_reason:
         exposures = []
-    if not isinstance(exposures, list) or len(exposures) > 2 or (response and len(exposures) != 2):
-        raise Invalid("exposures: expected one object for each of the two pictures")
+    if not isinstance(exposures, list) or len(exposures) > 2 or (response and not exposures):
+        raise Invalid("exposures: expected one object for each exposure")
     visible = data.get("visible")
     if visible is not None and not isinstance(visible, bool):
         raise Invalid("visible: expected true or false")
@@ -68,6 +72,9 @@ def parse_report(data: object) -> Report:
         exposures=tuple(_exposure(item, needed=bool(response)) for item in exposures if item or response),
         refresh_hz=number(data, "refresh_hz", 10_000),
         visible=visible,
+        mask_frames=None if (n := number(data, "mask_frames", 1e6)) is None else int(n),
+        shown_width_px=number(data, "shown_width_px", 100_000),
+        shown_height_px=number(data, "shown_height_px", 100_000),
     )
 
 

@@ -9,6 +9,21 @@ TRIALS: Table = TrialRow.__table__  # type: ignore[assignment]
 ANSWERS: Table = AnswerRow.__table__  # type: ignore[assignment]
 STUDIES: Table = StudyRow.__table__  # type: ignore[assignment]
 _earlier, _voids = TRIALS.alias("earlier"), TRIALS.alias("voids")
+# What the next trial may depend on: where the last one stood on the staircase, and whether its answer was right.
+LAST_TRIAL = (
+    "block",
+    "kind",
+    "control",
+    "question",
+    "stimulus_a",
+    "stimulus_b",
+    "condition_a",
+    "side_of_a",
+    "instructed_response",
+    "response",
+    "void_reason",
+    "staircase_level_ms",
+)
 # Literal, not bound: only so do SQLite and PostgreSQL see that the partial index of void trials answers it.
 SELECT_STATE = (
     select(
@@ -16,6 +31,7 @@ SELECT_STATE = (
         SESSIONS.c.study_id,
         SESSIONS.c.session_id,
         SESSIONS.c.arm,
+        SESSIONS.c.arm_slot,
         SESSIONS.c.session_seed,
         SESSIONS.c.status,
         SESSIONS.c.source,
@@ -24,6 +40,7 @@ SELECT_STATE = (
         SESSIONS.c.handed_at_utc,
         TRIALS.c.trial_index,
         TRIALS.c.page_id,
+        *(TRIALS.c[name] for name in LAST_TRIAL),
         TRIALS.c.answered_at_utc,
         select(func.count())
         .select_from(_voids)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from study.design import PlannedTrial
 from study.sessions.desk import Desk, patient
-from study.sessions.errors import Conflict
+from study.sessions.errors import Conflict, Invalid
 from study.sessions.names import trial_name
 from study.sessions.report import Report, parse_device, parse_report, short
 from study.sessions.state import TRIAL_STATUS, State, read_state_on, state_after
@@ -59,10 +59,11 @@ def _void_reloaded(desk: Desk, connection: Connection, state: State, trial: Plan
         refresh_hz=None,
         visible=None,
     )
-    connection.execute(INSERT_TRIAL, trial_row(state, trial, report, now=now))
-    after = state_after(desk, state, connection, n_rows=state.n_rows + 1, void=(*state.void, state.n_rows))
-    write_status(connection, state, after, now=now)
-    return dataclasses.replace(after, page_id="")
+    row = trial_row(state, trial, report, now=now)
+    connection.execute(INSERT_TRIAL, row)
+    void = (*state.void, state.n_rows)
+    after = state_after(desk, state, connection, n_rows=state.n_rows + 1, void=void, last=_Facts(row))
+    return dataclasses.replace(write_status(connection, state, after, now=now), page_id="")
 
 
 @patient
@@ -81,9 +82,12 @@ def record_response(desk: Desk, token: str, data: object, *, now: datetime) -> d
             or report.trial_id != trial_name(desk, state.session_id, state.n_rows, trial)
         ):
             return _again(desk, token, connection, state, report)
+        n_exposures = 2 if trial.order_of_a else 1
+        if report.response and len(report.exposures) != n_exposures:
+            raise Invalid(f"exposures: expected {n_exposures} in this design")
         row = trial_row(state, trial, report, now=now)
         void = (*state.void, state.n_rows) if report.void_reason else state.void
-        after = state_after(desk, state, connection, n_rows=state.n_rows + 1, void=void)
+        after = state_after(desk, state, connection, n_rows=state.n_rows + 1, void=void, last=_Facts(row))
         try:
             if status_of(after) == state.status:
                 connection.execute(INSERT_TRIAL, row)  # autocommit: on disk when this returns
@@ -94,7 +98,7 @@ def record_response(desk: Desk, token: str, data: object, *, now: datetime) -> d
     try:
         with desk.database.writing() as connection:
             connection.execute(INSERT_TRIAL, row)
-            write_status(connection, state, after, now=now)
+            after = write_status(connection, state, after, now=now)
     except IntegrityError:
         with desk.database.reading() as connection:
             _refuse_used_key(connection, state, report)
@@ -120,7 +124,7 @@ def _again(desk: Desk, token: str, connection: Connection, state: State, report:
     row = connection.execute(REPORT_BY_KEY, {"id": state.id, "idempotency_key": report.idempotency_key}).one_or_none()
     if row is not None:
         void = tuple(index for index in state.void if index <= row.trial_index)
-        before = state_after(desk, state, connection, n_rows=row.trial_index + 1, void=void)
+        before = state_after(desk, state, connection, n_rows=row.trial_index + 1, void=void, last=row)
         if report.trial_id == trial_name(desk, state.session_id, row.trial_index, before.shown[row.trial_index]):
             return describe_turn(desk, token, before, feedback=feedback_of(state, row))
     raise Conflict("this is not the outstanding trial; ask for it again")

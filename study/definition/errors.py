@@ -1,0 +1,15 @@
+"""What is wrong with a definition."""
+
+from collections.abc import Sequence
+
+
+class DefinitionError(ValueError):
+    """A definition that cannot be used; its text is one line: file, line, what, what to do.
+
+    `problems` holds a line for each thing that is wrong; the text is the first of them.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems: Sequence[str] = problems
+        more = len(problems) - 1
+        super().__init__(problems[0] + (f" (and {more} more: flask --app study validate)" if more else ""))
