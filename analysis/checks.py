@@ -93,7 +93,9 @@ def _check_stimuli(export: Export) -> None:
     image_of = {stimulus["stimulus_id"]: stimulus["image_id"] for stimulus in stimuli}
     trials = export.trials
     for which in ("a", "b"):
-        condition, stimulus = trials[f"condition_{which}"], trials[f"stimulus_{which}"]
+        # A single picture has no b, and nothing else may lack it.
+        rows = trials[trials["design"] != "single"] if which == "b" else trials
+        condition, stimulus = rows[f"condition_{which}"], rows[f"stimulus_{which}"]
         bad = ~condition.isin(list(conditions))
         if bad.any():
             known = ", ".join(conditions)
@@ -101,13 +103,45 @@ def _check_stimuli(export: Export) -> None:
         bad = ~stimulus.isin(list(condition_of))
         if bad.any():
             refuse("trials.csv", f"stimulus_{which}", bad, stimulus, "a stimulus of manifest.json")
-        bad = (stimulus.map(condition_of) != condition) | (stimulus.map(image_of) != trials["image_id"])
+        bad = (stimulus.map(condition_of) != condition) | (stimulus.map(image_of) != rows["image_id"])
         if bad.any():
             refuse("trials.csv", f"stimulus_{which}", bad, stimulus, "the row's image_id and condition")
 
 
 def _check_derived(trials: pd.DataFrame) -> None:
     """`chosen_stimulus`, `said_real` and `fooled` follow from the raw response; docs/formats.md says how."""
+    is_single = trials["design"] == "single"
+    _check_singles(trials[is_single])
+    _check_pairs(trials[~is_single])
+
+
+def _check_singles(trials: pd.DataFrame) -> None:
+    """One picture: the judgement says all."""
+    answered = (trials["response"] != "") & (trials["void_reason"] == "")
+    bad = answered & ~trials["response"].isin(["real", "fake"])
+    if bad.any():
+        refuse("trials.csv", "response", bad, trials["response"], "real or fake for a single picture")
+    judged = answered & (trials["control"] != "instructed")
+    said_real = trials["stimulus_a"].where(trials["response"] == "real", "")
+    bad = judged & (trials["said_real"] != said_real)
+    if bad.any():
+        refuse("trials.csv", "said_real", bad, trials["said_real"], "what the response implies")
+    scorable = judged & (trials["condition_a"] != "real")
+    fooled = trials["fooled"]
+    is_fooled = trials["response"] == "real"
+    bad = (scorable & (fooled.isna() | (fooled.fillna(value=False).astype(bool) != is_fooled))) | (
+        ~scorable & fooled.notna()
+    )
+    if bad.any():
+        refuse("trials.csv", "fooled", bad, fooled.astype(object), "what the response implies, and empty for originals")
+
+
+def _check_pairs(trials: pd.DataFrame) -> None:
+    """Two pictures: the chosen side and the question say all."""
+    for name in ("side_of_a", "stimulus_b"):
+        bad = trials[name] == ""
+        if bad.any():
+            refuse("trials.csv", name, bad, trials[name], "a value for a pair")
     answered = (trials["response"] != "") & (trials["void_reason"] == "")
     a, b = trials["stimulus_a"], trials["stimulus_b"]
     chosen = a.where(trials["response"] == trials["side_of_a"], b)
@@ -117,20 +151,21 @@ def _check_derived(trials: pd.DataFrame) -> None:
     if bad.any():
         refuse("trials.csv", "chosen_stimulus", bad, trials["chosen_stimulus"], "the stimulus on the chosen side")
     instructed = trials["control"] == "instructed"
-    bad = answered & ~instructed & (trials["said_real"] != said_real)
+    judged = answered & ~instructed & (trials["control"] != "same") & (trials["question"] != "natural")
+    bad = judged & (trials["said_real"] != said_real)
     if bad.any():
         refuse("trials.csv", "said_real", bad, trials["said_real"], "what response and question imply")
-    scorable = answered & ~instructed & (trials["condition_b"] == "real") & (trials["condition_a"] != "real")
+    scorable = judged & (trials["condition_b"] == "real") & (trials["condition_a"] != "real")
     fooled = trials["fooled"]
     bad = scorable & (fooled.isna() | (fooled.fillna(value=False).astype(bool) != (said_real == a)))
     if bad.any():
         refuse("trials.csv", "fooled", bad, fooled.astype(object), "what response, side and question imply")
-    bad = ~(answered & ~instructed) & fooled.notna()
+    bad = ~judged & fooled.notna()
     if bad.any():
         refuse(
             "trials.csv",
             "fooled",
             bad,
             fooled.astype(object),
-            "empty for void, unanswered and instructed trials",
+            "empty for void, unanswered, instructed, same and natural trials",
         )

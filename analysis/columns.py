@@ -37,6 +37,7 @@ def _positive(name: str) -> Column:
 
 _SIDES = ("left", "right")
 _SOURCES = ("direct", "invitation", "lab", "mturk", "prolific", "sona", "connect", "simulated")
+_RESPONSES = (*_SIDES, "real", "fake")
 
 TRIALS: tuple[Column, ...] = (
     _full("session_id"),
@@ -47,19 +48,19 @@ TRIALS: tuple[Column, ...] = (
     _count("trial_index", may_be_empty=False),
     _count("plan_index", may_be_empty=False),
     Column("kind", "choice", ("practice", "test", "catch"), may_be_empty=False),
-    Column("control", "choice", ("low_anchor", "instructed")),
+    Column("control", "choice", ("low_anchor", "obvious", "instructed", "same")),
     _full("design"),
-    Column("question", "choice", ("fake", "real"), may_be_empty=False),
+    Column("question", "choice", ("fake", "real", "real_or_fake", "natural"), may_be_empty=False),
     _full("image_id"),
     _full("stimulus_a"),
-    _full("stimulus_b"),
+    Column("stimulus_b", "text"),
     _full("condition_a"),
-    _full("condition_b"),
-    Column("side_of_a", "choice", _SIDES, may_be_empty=False),
-    Column("order_of_a", "choice", ("first", "second"), may_be_empty=False),
-    Column("response", "choice", _SIDES),
+    Column("condition_b", "text"),
+    Column("side_of_a", "choice", _SIDES),
+    Column("order_of_a", "choice", ("first", "second")),
+    Column("response", "choice", _RESPONSES),
     Column("chosen_stimulus", "text"),
-    Column("instructed_response", "choice", _SIDES),
+    Column("instructed_response", "choice", _RESPONSES),
     Column("said_real", "text"),
     Column("fooled", "boolean"),
     Column("correct", "boolean"),
@@ -89,7 +90,7 @@ SESSIONS: tuple[Column, ...] = (
     Column(
         "status",
         "choice",
-        ("started", "consented", "practice", "test", "questionnaire", "complete", "withdrawn"),
+        ("started", "consented", "practice", "test", "questionnaire", "complete", "withdrawn", "unqualified"),
         may_be_empty=False,
     ),
     Column("source", "choice", _SOURCES, may_be_empty=False),

@@ -1,6 +1,10 @@
 """How Alembic reaches the database: the one that study.db hands over, else the instance's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from alembic import context
+from sqlalchemy import Connection
 
 from study.config import read_settings
 from study.db import Database
@@ -10,7 +14,28 @@ database = context.config.attributes.get("database")
 if database is None:
     database = Database(read_settings().database_url)
 
-with database.engine.begin() as connection:
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """One transaction for all revisions; on SQLite references are checked at its end.
+
+    A table that SQLite copies is dropped under its old name, which it refuses while other tables refer to it.
+    """
+    with database.engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        if database.is_sqlite and raw is not None:
+            raw.execute("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
+        try:
+            with connection.begin():
+                yield connection
+                if database.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise RuntimeError("the migration would leave rows without what they refer to; nothing was changed")
+        finally:
+            if database.is_sqlite and raw is not None:
+                raw.execute("PRAGMA foreign_keys = ON")
+
+
+with transaction() as connection:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

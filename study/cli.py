@@ -37,7 +37,7 @@ def read_settings_or_exit() -> Settings:
 
 def init_app(app: Flask) -> None:
     """Add the commands."""
-    own = (upgrade, create, list_, simulate_, export, validate, close, open_, researcher, demo_)
+    own = (upgrade, create, list_, simulate_, export, validate, diff, close, open_, researcher, demo_)
     for command in (*own, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS, *upkeep.COMMANDS):
         app.cli.add_command(command)
 
@@ -86,11 +86,22 @@ def _definition(file: Path) -> definition.StudyDefinition:
 
 
 def _outline(read: definition.StudyDefinition, arms: tuple[str, ...], n_photos: dict[str, int]) -> str:
-    trials = f"{read.practice.n_trials} practice, {read.test.n_trials} test, {read.catch.n_low_anchor} low-anchor"
-    roles = ", ".join(f"{n} {role.replace('_', '-')}" for role, n in n_photos.items())
+    catch = read.catch
+    counts = {
+        "practice": read.practice.n_trials,
+        "test": read.test.n_trials,
+        "low-anchor": catch.n_low_anchor,
+        "obvious": catch.n_obvious,
+        "instructed": catch.n_instructed,
+        "same": catch.n_same,
+    }
+    trials = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    measure = f"{read.outcome.measure.replace('_', ' ')}, by guessing {read.outcome.chance:g}"
+    roles = ", ".join(f"{n} {role.replace('_', '-')}" for role, n in n_photos.items() if n)
     photos = roles or f"{read.practice.n_trials + read.n_main} or more needed; name the stimulus set to check"
     return (
-        f"  trials: {trials}, {read.catch.n_instructed} instructed; about {read.minutes} minutes\n"
+        f"  protocol: {read.protocol.source}\n  outcome: {measure}; {read.test.n_trials} scored trials\n"
+        f"  trials: {trials}; about {read.minutes} minutes\n"
         f"  conditions: {', '.join(arms)}\n  photos: {photos}\n  definition: {read.sha256}"
     )
 
@@ -196,6 +207,20 @@ def validate(definition_file: Path, stimuli: Path | None) -> None:
         arms, n_photos = pools.arms, {role: len(ids) for role, ids in pools.photos.items()}
     click.echo(f"{definition_file} is valid")
     click.echo(_outline(read, arms or ("every model of the stimulus set",), n_photos))
+
+
+@click.command("diff")
+@click.argument("a", type=FILE, metavar="A")
+@click.argument("b", type=FILE, metavar="B")
+@one_line_errors
+def diff(a: Path, b: Path) -> None:
+    """Print every setting in which the definition (or preset) B differs from A, with the reason where one is given."""
+    one, two = _definition(a), _definition(b)
+    for deviation in definition.deviations(one, two):
+        click.echo(deviation.text)
+    if one.sha256 == two.sha256:
+        click.echo("the definitions are the same")
+    click.echo(f"A {a}: {one.sha256}\nB {b}: {two.sha256}", err=True)
 
 
 @click.command("close")

@@ -4,6 +4,7 @@ Each column is declared once, with its words for the codebook and the way to its
 """
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from sqlalchemy import Connection, Select, case, func, select
 
 from study.db import Database
 from study.definition import exported_deviations
+from study.design import ANSWERS as JUDGEMENTS
 from study.design import ORDERS, SIDES
 from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow, WithdrawalRow
 from study.scoring import score
@@ -58,7 +60,8 @@ def _farther(row: Any) -> float | None:
     return max(achieved, key=lambda x: abs(x - row.exposure_ms_nominal)) if achieved else None
 
 
-STATUSES = "started, consented, practice, test, questionnaire, complete, withdrawn"
+STATUSES = "started, consented, practice, test, questionnaire, complete, withdrawn, unqualified"
+RESPONSES = ", ".join((*SIDES, *JUDGEMENTS))
 WHO = (
     Column("session_id", "string", "The session; random, not the participant's link."),
     Column("participant_id", "string", "Pseudonym; the same for one person's sessions where the platform tells."),
@@ -69,7 +72,7 @@ WHAT = (
     Column("manifest_sha256", "string", "SHA-256 of the stimulus set's manifest file."),
 )
 SIMULATED = Column("is_simulated", "boolean", "The session was simulated, not a person.", values="true, false")
-TRIALS = (
+TRIALS: tuple[Column, ...] = (
     *WHO,
     *WHAT,
     Column("trial_index", "integer", "Order of presentation in the session, void trials counted.", values="0…"),
@@ -85,36 +88,53 @@ TRIALS = (
         "Only test trials are scored in a condition's fool rate.",
         values="practice, test, catch",
     ),
-    Column("control", "string", "Which sort of catch trial; else empty.", values="low_anchor, instructed"),
-    Column("design", "string", "How the pictures were shown.", values="sequential_pair"),
-    Column("question", "string", "Which picture the participant was asked to choose.", values="fake, real"),
+    Column(
+        "control",
+        "string",
+        "Which sort of catch trial; else empty.",
+        values="low_anchor, obvious, instructed, same",
+    ),
+    Column("design", "string", "How the pictures were shown.", values="sequential_pair, simultaneous_pair, single"),
+    Column(
+        "question",
+        "string",
+        "Which picture the participant was asked to choose, or what one picture is.",
+        values="fake, real, real_or_fake, natural",
+    ),
     Column("image_id", "string", "The photograph."),
-    Column("stimulus_a", "string", "The picture in the condition under test."),
-    Column("stimulus_b", "string", "The original."),
-    Column("condition_a", "string", "The condition under test."),
-    Column("condition_b", "string", "The original's condition.", values="real"),
-    Column("side_of_a", "string", "Where the picture a was.", values=", ".join(SIDES)),
-    Column("order_of_a", "string", "When the picture a was shown.", values=", ".join(ORDERS)),
-    Column("response", "string", "The raw response; empty if void.", values=", ".join(SIDES)),
+    Column(
+        "stimulus_a", "string", "The picture in the condition under test; single: the one picture, maybe the original."
+    ),
+    Column("stimulus_b", "string", "The original; natural: the other condition's picture; single: empty."),
+    Column("condition_a", "string", "The condition under test; single: of the one picture, maybe real."),
+    Column("condition_b", "string", "What picture b is; single: empty."),
+    Column("side_of_a", "string", "Where the picture a was; single: empty.", values=", ".join(SIDES)),
+    Column(
+        "order_of_a",
+        "string",
+        "When the picture a was shown; empty unless one came after the other.",
+        values=", ".join(ORDERS),
+    ),
+    Column("response", "string", "The side chosen, or (single) the judgement; empty if void.", values=RESPONSES),
     Column("chosen_stimulus", "string", "The stimulus on the chosen side.", value=lambda r: score(r).chosen_stimulus),
-    Column("instructed_response", "string", "On instructed trials, the side asked for.", values=", ".join(SIDES)),
+    Column("instructed_response", "string", "On instructed trials, the response asked for.", values=RESPONSES),
     Column("said_real", "string", "The stimulus taken for the real one (derived).", value=lambda r: score(r).said_real),
     Column(
         "fooled",
         "boolean",
-        "A fake was taken for the real one; empty for void and instructed trials.",
+        "A fake was taken for real; empty for void, instructed, same and natural trials, and for single originals.",
         values="true, false",
         value=lambda r: score(r).is_fooled,
     ),
     Column(
         "correct",
         "boolean",
-        "The question was answered rightly (instructed: the instruction followed); empty if void.",
+        "Answered rightly (instructed: as told); empty if void, and where nothing is right or wrong.",
         values="true, false",
         value=lambda r: score(r).is_correct,
     ),
     Column("rt_ms", "number", "From the painted buttons to the response.", "ms", "> 0"),
-    Column("exposure_ms_nominal", "number", "Exposure asked for, each picture.", "ms"),
+    Column("exposure_ms_nominal", "number", "Exposure asked for, each picture; empty: until the answer.", "ms"),
     Column(
         "exposure_ms_achieved",
         "number",
@@ -138,11 +158,18 @@ TRIALS = (
     Column("shown_at_utc", "string", "Server time when the trial was handed out.", "ISO 8601, UTC"),
     Column("answered_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
     SIMULATED,
+    Column("block", "integer", "0: practice; the test's blocks count from 1.", values="0…"),
+    Column("stimulus_reference", "string", "The picture shown before the others for comparison; else empty."),
+    Column("staircase_level_ms", "number", "The staircase's state, not rounded to frames; else empty.", "ms"),
+    Column("mask_ms_nominal", "number", "Time asked for of each mask after the picture; else empty.", "ms"),
+    Column("mask_frames", "integer", "Animation frames of all masks together; else empty.", "frames"),
+    Column("shown_width_px", "number", "Width of a picture as shown.", "CSS px"),
+    Column("shown_height_px", "number", "Height of a picture as shown.", "CSS px"),
 )
-SESSIONS = (
+SESSIONS: tuple[Column, ...] = (
     *WHO,
     *WHAT,
-    Column("arm", "string", "The condition under test in this session."),
+    Column("arm", "string", "The condition under test in this session, or the rotation of all of them."),
     Column("status", "string", "How far the session came.", values=STATUSES),
     Column(
         "source",
@@ -168,8 +195,10 @@ SESSIONS = (
     Column("device_pixel_ratio", "number", "Device pixels per CSS pixel."),
     Column("refresh_hz", "number", "Refresh rate measured by the browser.", "Hz"),
     Column("language", "string", "The browser's language.", values="BCP 47"),
+    Column("arm_slot", "integer", "Place in the study's sequence of permuted blocks.", values="0…"),
+    Column("slot_attempt", "integer", "Sessions that had this place before and were abandoned.", values="0…"),
 )
-ANSWERS = (
+ANSWERS: tuple[Column, ...] = (
     *WHO,
     Column("item_id", "string", "The item in the definition."),
     Column("item_type", "string", "Sort of item.", values="choice, scale, number, text"),
@@ -268,6 +297,7 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
             .where(WithdrawalRow.study_id == study_id)
             .order_by(WithdrawalRow.id)
         ).all()
+        attrition = [dict(row._mapping) for row in connection.execute(_select_attrition(study_id))]
         n_simulated = connection.scalar(
             select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id, SessionRow.is_simulated)
         )
@@ -279,7 +309,7 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         "definition": json.loads(study.definition),
         "definition_sha256": study.definition_sha256,
         "manifest_sha256": study.manifest_sha256,
-        "preset": preset_of(study.definition, study.preset_definition),
+        "preset": _preset(study.definition, study.preset_definition),
         "deviations": exported_deviations(study.definition, study.preset_definition),
         "study_seed": study.seed,
         "truehue_version": truehue_version(),
@@ -294,6 +324,7 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
             for w in withdrawals
         ],
         "allow_seen": bool(manifest.get("seen_in_training")),
+        "attrition": attrition,
     }
     target.content("study.json", (json.dumps(info, indent=2, ensure_ascii=False) + "\n").encode())
     target.content("manifest.json", study.manifest)
@@ -387,6 +418,35 @@ def _select_sessions(study_id: int) -> Select[Any]:
         .where(SessionRow.study_id == study_id)
         .order_by(SessionRow.id)
     )
+
+
+def _select_attrition(study_id: int) -> Select[*tuple[Any, ...]]:
+    """How many sessions of each arm came how far."""
+    status = SessionRow.status
+    return (
+        select(
+            SessionRow.arm.label("arm"),
+            func.count().label("n_started"),
+            func.count().filter(status.not_in(("started", "consented", "practice"))).label("n_past_practice"),
+            func.count().filter(status == "complete").label("n_complete"),
+            func.count().filter(status == "unqualified").label("n_unqualified"),
+            func.count().filter(status == "withdrawn").label("n_withdrawn"),
+        )
+        .where(SessionRow.study_id == study_id)
+        .group_by(SessionRow.arm)
+        .order_by(SessionRow.arm)
+    )
+
+
+def _preset(definition: str, preset: str) -> dict[str, Any] | None:
+    """Give the shipped protocol that the study builds on, as it was when the study was made."""
+    if not preset:
+        return None
+    return {
+        "name": json.loads(definition)["preset"],
+        "definition": json.loads(preset),
+        "definition_sha256": hashlib.sha256(preset.encode()).hexdigest(),
+    }
 
 
 def _select_answers(study_id: int) -> Select[Any]:

@@ -44,9 +44,10 @@ EXPECTED = (
 )
 
 
-def fail(message: object) -> None:
-    """Say one line and leave with status 2."""
-    click.echo(f"error: {message}", err=True)
+def fail(*messages: object) -> None:
+    """Say one line for each thing that is wrong and leave with status 2."""
+    for message in messages:
+        click.echo(f"error: {message}", err=True)
     sys.exit(2)
 
 
@@ -57,6 +58,8 @@ def one_line_errors(call: Callable[P, T]) -> Callable[P, T]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(*args, **kwargs)
+        except DefinitionError as error:
+            fail(*error.problems)
         except EXPECTED as error:
             fail(error)
         except OperationalError as error:

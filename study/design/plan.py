@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from math import gcd, lcm
+from functools import lru_cache
+from math import gcd
 
 from study.definition import StudyDefinition
 from study.design.cells import ANSWERS, SIDES, Cell, balanced, cells_of, other, pairs_of, rotated
@@ -146,6 +147,13 @@ def plan_trials(definition: StudyDefinition, pools: Pools, *, arm: str, seed: in
     )
 
 
+@lru_cache(maxsize=256)  # every session of a round deals from the same deck
+def _deck(pool: tuple[str, ...], *key: int) -> tuple[str, ...]:
+    deck = list(pool)
+    Dice("deck", *key).shuffle(deck)
+    return tuple(deck)
+
+
 @dataclass
 class _Planner:
     """What the steps of planning one session share."""
@@ -240,12 +248,14 @@ class _Planner:
         pool = pool[group::k]
         if n == 0:
             return [], ()
-        cycle = lcm(len(pool) // gcd(len(pool), n), len(self.cells))
+        cycle = len(pool) // gcd(len(pool), n)  # sessions until every photograph was used equally often
+        if cycle == 1:  # the same photographs for all: keep their order until each has met each cell
+            cycle = len(self.cells)
         round_, place = divmod(self.turn, cycle)
-        Dice("deck", self.pools.seed, group, round_).shuffle(pool)
-        start = place * n % len(pool)
-        circle = pool[start:] + pool[:start]
-        return circle[:n], tuple((circle[n:] + spare)[: max(n, 1)])
+        circle = _deck(tuple(pool), self.pools.seed, group, round_)
+        start = place * n % len(circle)
+        circle = circle[start:] + circle[:start]
+        return list(circle[:n]), (*circle[n:], *spare)[:n]
 
     def blocks(self, test: list[PlannedTrial]) -> list[list[PlannedTrial]]:
         """Divide the test into equal blocks, balance each, and put the control trials among them, never first."""

@@ -3,7 +3,7 @@
  *
  * Both pictures have one size and stand on one line, left and right of the middle.  At full size a picture is
  * `width_px` CSS pixels wide (or device pixels, as the definition says).  Where two do not fit side by side, both
- * shrink alike.  Sizes and places are whole device pixels, so a picture is never smeared by half a pixel.
+ * shrink alike.  A single picture, or a reference before the others, has the same size and stands in the middle.  Sizes and places are whole device pixels, so a picture is never smeared by half a pixel.
  *
  * @typedef {{x: number, y: number, width: number, height: number}} Box   CSS px from the stage's top left corner
  */
@@ -13,7 +13,7 @@ export const SMALLEST_PX = 120;
 
 /**
  * @param {{width: number, height: number, ratio: number}} window   CSS px; ratio = device pixels per CSS px
- * @param {{width_px: number, height_px: number, size_unit: string}} size
+ * @param {{width_px: number, height_px: number, size_unit: string, is_single?: boolean}} size
  * @param {{phones: string, min_viewport_width_px: number, min_viewport_height_px: number}|null} rules
  */
 export function layout(window, size, rules = null) {
@@ -26,7 +26,8 @@ export function layout(window, size, rules = null) {
   const gap = isNarrow ? 24 : 64;         // the fixation cross stands here
   const above = isLow ? 58 : 112;         // the line of text
   const below = isLow ? 64 : 132;         // the buttons
-  const scale = Math.min(1, (width - 2 * edge - gap) / (2 * full.width), (height - above - below) / full.height);
+  const room = size.is_single ? width - 2 * edge : (width - 2 * edge - gap) / 2;
+  const scale = Math.min(1, room / full.width, (height - above - below) / full.height);
   const snap = (/** @type {number} */ x) => Math.round(x * ratio) / ratio;
   const picture = {
     width: Math.floor(full.width * scale * ratio + 1e-6) / ratio,
@@ -35,8 +36,14 @@ export function layout(window, size, rules = null) {
   const y = snap(above + Math.max(0, height - above - below - picture.height) / 2);
   const left = { x: snap((width - gap) / 2 - picture.width), y, ...picture };
   const right = { x: snap((width + gap) / 2), y, ...picture };
+  const middle = { x: snap((width - picture.width) / 2), y, ...picture };
   const isLargeEnough = picture.width >= Math.min(SMALLEST_PX, full.width);
   const isAllowed =
     rules === null || rules.phones !== "refused" || (width >= rules.min_viewport_width_px && height >= rules.min_viewport_height_px);
-  return { left, right, cross: { x: width / 2, y: y + picture.height / 2 }, above: y, scale, fits: isLargeEnough && isAllowed };
+  // Buttons are as far apart for one picture as for two, and never narrower than a thumb.
+  const button = Math.max(picture.width, Math.min(140, (width - 2 * edge - gap) / 2));
+  const buttons = size.is_single
+    ? { left: { x: snap((width - gap) / 2 - button), width: button }, right: { x: snap((width + gap) / 2), width: button } }
+    : { left, right };
+  return { left, right, middle, buttons, cross: { x: width / 2, y: y + picture.height / 2 }, above: y, scale, fits: isLargeEnough && isAllowed };
 }

@@ -77,6 +77,7 @@ function settle(request) {
 /** @param {import("./trial.js").Trial} trial */
 function load(trial) {
   const urls = trial.pictures.map(({ url }) => url);
+  if (trial.reference) urls.push(trial.reference);
   api.keepOnly([...urls, ...state.prefetch]);
   Promise.all(urls.map((url) => api.picture(url))).then(
     (bitmaps) => { to_draw = { trial, bitmaps }; },

@@ -2,36 +2,41 @@
  * Paints what `view(state)` says.  `show` and `draw` are called inside requestAnimationFrame and nowhere else.
  *
  * A picture is drawn to its canvas ahead of time, under an opaque cover in the colour of the field that is a compositor
- * layer of its own; to show it, the cover is lifted.
+ * layer of its own; to show it, the cover is lifted. Masks lie beneath the picture that they follow: it is lifted in
+ * turn, and then each mask. Places that a design does not use are not there at all.
  */
 
 import { layout } from "./layout.js";
+import { mask } from "./mask.js";
 
 /** @typedef {ReturnType<typeof import("./trial.js").view>} View */
 
 const COVERED = "1";
 const LIFTED = "0";
 const SIDES = /** @type {const} */ (["left", "right"]);
+const PLACES = /** @type {const} */ (["left", "right", "middle", "reference"]);
 
 export class Screen {
   /**
    * @param {HTMLElement} stage
-   * @param {{words: Record<string, string>, device: any, width_px: number, height_px: number, size_unit: string}} settings
+   * @param {{words: Record<string, string>, device: any, width_px: number, height_px: number, size_unit: string, design: string}} settings
    */
   constructor(stage, settings) {
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (stage.querySelector(`[data-part="${name}"]`));
     this.stage = stage;
     this.settings = settings;
-    this.size = { width_px: settings.width_px, height_px: settings.height_px, size_unit: settings.size_unit };
-    this.place = { left: part("left"), right: part("right") };
-    this.canvas = {
-      left: /** @type {HTMLCanvasElement} */ (this.place.left.querySelector("canvas")),
-      right: /** @type {HTMLCanvasElement} */ (this.place.right.querySelector("canvas")),
-    };
-    this.cover = {
-      left: /** @type {HTMLElement} */ (this.place.left.querySelector(".cover")),
-      right: /** @type {HTMLElement} */ (this.place.right.querySelector(".cover")),
-    };
+    this.size = { width_px: settings.width_px, height_px: settings.height_px, size_unit: settings.size_unit, is_single: settings.design === "single" };
+    this.place = { left: part("left"), right: part("right"), middle: part("middle"), reference: part("reference") };
+    /** @template T @param {string} selector @returns {Record<string, T>} */
+    const inside = (selector) => Object.fromEntries(PLACES.map((name) => [name, /** @type {any} */ (this.place[name].querySelector(selector))]));
+    /** @type {Record<string, HTMLCanvasElement>} */
+    this.canvas = inside("canvas.picture");
+    /** @type {Record<string, HTMLElement>} */
+    this.cover = inside(".cover");
+    /** @type {HTMLCanvasElement[]} */
+    this.masks = [...this.place.middle.querySelectorAll("canvas.mask")].map((canvas) => /** @type {HTMLCanvasElement} */ (canvas)).reverse();
+    this.#use(settings.design === "single" ? ["middle"] : ["left", "right"]);
+    this.count = part("count");
     this.button = {
       left: /** @type {HTMLButtonElement} */ (part("answer-left")),
       right: /** @type {HTMLButtonElement} */ (part("answer-right")),
@@ -63,25 +68,49 @@ export class Screen {
     const places = layout(window_size, this.size, this.settings.device ?? null);
     const same_size = places.left.width === this.places?.left.width && places.left.height === this.places?.left.height;
     this.places = places;
+    for (const name of PLACES) {
+      const { x, y, width, height } = places[name === "reference" ? "middle" : name];
+      Object.assign(this.place[name].style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+    }
     for (const side of SIDES) {
-      const { x, y, width, height } = places[side];
-      Object.assign(this.place[side].style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+      const { x, width } = places.buttons[side];
+      const { y, height } = places[side];
       Object.assign(this.button[side].style, { left: `${x}px`, top: `${y + height}px`, width: `${width}px` });
     }
-    Object.assign(this.cross.style, { left: `${places.cross.x}px`, top: `${places.cross.y}px` });
+    for (const element of [this.cross, this.count]) {
+      Object.assign(element.style, { left: `${places.cross.x}px`, top: `${places.cross.y}px` });
+    }
     this.line.style.height = `${places.above}px`;
     return { fits: places.fits, same_size, shown_px: { width: places.left.width, height: places.left.height } };
   }
 
+  /** Keeps the places that a trial needs. @param {string[]} names */
+  #use(names) {
+    for (const name of PLACES) this.place[name].hidden = !names.includes(name);
+  }
+
   /**
-   * Draws both pictures of a trial under their covers.
+   * Draws the pictures of a trial under their covers, and fresh masks beneath them.
    * @param {import("./trial.js").Trial} trial
-   * @param {ImageBitmap[]} bitmaps  in the order of `trial.pictures`
+   * @param {ImageBitmap[]} bitmaps  in the order of `trial.pictures`, then the reference
    */
   draw(trial, bitmaps) {
-    this.size = { width_px: trial.width_px, height_px: trial.height_px, size_unit: trial.size_unit };
+    const { width_px, height_px, size_unit, design } = trial;
+    this.size = { width_px, height_px, size_unit, is_single: design === "single" };
     const arranged = this.arrange();
-    trial.pictures.forEach(({ side }, i) => {
+    const places = trial.pictures.map(({ side }) => /** @type {string} */ (side));
+    if (trial.reference) places.push("reference");
+    this.#use(places);
+    const n_masks = trial.timing.n_masks ?? 0;
+    this.masks.forEach((canvas, number) => {
+      canvas.hidden = number >= n_masks;
+      if (number >= n_masks) return;
+      canvas.width = width_px;
+      canvas.height = height_px;
+      const pixels = new ImageData(mask(width_px, height_px, `${trial.trial_id} ${number}`), width_px, height_px);
+      canvas.getContext("2d", { alpha: false, colorSpace: "srgb" })?.putImageData(pixels, 0, 0);
+    });
+    places.forEach((side, i) => {
       const canvas = this.canvas[side];
       const bitmap = bitmaps[i];
       if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
@@ -98,9 +127,19 @@ export class Screen {
     const before = this.shown;
     this.shown = view;
     if (before?.phase !== view.phase) this.stage.dataset.phase = view.phase;
-    if (before?.open !== view.open || !before) {
-      for (const side of SIDES) this.cover[side].style.opacity = view.open === side ? LIFTED : COVERED;
+    if (before?.open !== view.open || before?.mask !== view.mask || !before) {
+      for (const name of PLACES) {
+        const isOpen = view.open === name || (view.open === "both" && (name === "left" || name === "right"));
+        this.cover[name].style.opacity = isOpen ? LIFTED : COVERED;
+      }
+      // Whatever lies above the mask that is due is lifted like a cover.
+      const n_lifted = view.mask === null ? 0 : view.mask + 1;
+      this.canvas.middle.style.opacity = n_lifted > 0 ? LIFTED : COVERED;
+      this.masks.forEach((canvas, number) => { canvas.style.opacity = number < n_lifted - 1 ? LIFTED : COVERED; });
+      this.place.reference.style.zIndex = view.open === "reference" ? "1" : "";
+      this.place.reference.style.opacity = view.open === "reference" ? "1" : "0";
     }
+    if (before?.count !== view.count) this.count.textContent = view.count === null ? "" : String(view.count);
     if (before?.cross !== view.cross) this.cross.style.opacity = view.cross ? "1" : "0";
     if (before?.buttons !== view.buttons || before?.pressed !== view.pressed) this.#showButtons(view);
     if (JSON.stringify(before?.line) !== JSON.stringify(view.line)) this.#showLine(view);
@@ -142,7 +181,8 @@ export class Screen {
     }
     const text = this.texts.get(view.gate) ?? { title: "", text: "", button: "" };
     this.gate_title.textContent = text.title;
-    this.gate_text.textContent = view.gate === "test" ? (this.settings.words.practice_done ?? text.text) : text.text;
+    const own = { test: this.settings.words.practice_done, pause: this.settings.words.pause }[view.gate];
+    this.gate_text.textContent = own || text.text;
     this.gate_button.textContent = text.button;
     this.gate_button.hidden = !view.can_proceed || text.button === "";
     if (!this.gate_button.hidden) this.gate_button.focus({ preventScroll: true });

@@ -8,6 +8,10 @@
  *
  *     measuring → fetching → loading → blank → first → gap → second → hold → answering → sending → feedback → …
  *
+ * What lies between `blank` and `answering` follows from the trial (`stagesOf`): a countdown, a reference picture and
+ * its gap, one or two exposures, masks.  An exposure without end is one with the answer: `first` is left by `answer`,
+ * and `covering` waits for the frame that covers the pictures.
+ *
  * `measuring` takes the refresh interval.  `loading` also waits behind a gate (a line of text and a button) at the start, after an interruption and
  * between practice and test.  From `first` to `second` a disturbance makes the trial void: reported, replaced
  * by the server, never scored.  `done` and `broken` are the two ends.
@@ -17,15 +21,19 @@
  * @typedef {object} Trial        docs/participant-http.md
  * @property {string} trial_id
  * @property {boolean} is_practice
- * @property {"fake"|"real"} question
+ * @property {"sequential_pair"|"simultaneous_pair"|"single"} design
+ * @property {"fake"|"real"|"real_or_fake"|"natural"} question
  * @property {string} prompt
  * @property {string|null} instruction
- * @property {{url: string, side: Side}[]} pictures      in order of presentation
+ * @property {{url: string, side: Side|"middle"}[]} pictures   in order of presentation
+ * @property {string|null} [reference]   address of the picture shown alone before them
+ * @property {boolean} [pause]           a break before this trial
  * @property {number} width_px
  * @property {number} height_px
  * @property {"css_px"|"device_px"} size_unit
- * @property {{blank_before_ms: number, exposure_ms: number, blank_between_ms: number,
- *             buttons_after_ms: number, feedback_ms: number}} timing
+ * @property {{blank_before_ms: number, exposure_ms: number, blank_between_ms: number, buttons_after_ms: number,
+ *             feedback_ms: number, countdown_from?: number, countdown_ms?: number, reference_ms?: number,
+ *             n_masks?: number, mask_ms?: number}} timing
  *
  * @typedef {object} Turn
  * @property {Trial|null} trial
@@ -61,7 +69,10 @@ export const INTERVALS_NEEDED = 20;
 const INTERVALS_KEPT = 120;
 
 /** Blanks and exposures: here a disturbance makes the trial void. */
-const EXPOSED = new Set(["first", "gap", "second"]);
+const EXPOSED = new Set(["reference", "reference_gap", "first", "gap", "second", "mask"]);
+
+/** Nothing was shown yet: here a disturbance only begins the same trial anew. */
+const UNTOUCHED = new Set(["blank", "countdown"]);
 
 const round3 = (/** @type {number} */ x) => Math.round(x * 1000) / 1000;
 
@@ -88,10 +99,13 @@ export function initial() {
     loaded: false,
     since: 0,                 // timestamp of the frame that began the phase
     frames: 0,                // frames seen in the phase, the first included
+    stage: 0,                 // place of the phase in `stagesOf(trial)`
+    mask_frames: 0,
     exposures: /** @type {Exposure[]} */ ([]),
     late: /** @type {number[]} */ ([]),       // per exposure: frames by which its onset reached the compositor late
     edge: /** @type {{frame: number, what: string}|null} */ (null),   // a paint whose hand-over is awaited
     buttons_at: /** @type {number|null} */ (null),
+    rt: /** @type {number|null} */ (null),    // of an answer given while the pictures were open
     visible: true,
     response: /** @type {Side|null} */ (null),
     report: /** @type {Report|null} */ (null),
@@ -231,6 +245,13 @@ const HANDLERS = {
     const next = { ...state, edge: null };
     const late = Math.max(0, Math.floor((t - frame) / (refreshInterval(state.intervals) ?? Infinity)));
     // Only now, with the clock running, is there time to fetch what comes next.
+    if (what === "onset" && isEndless(state)) {
+      const { trial_id } = trialOf(state);
+      /** @type {Effect[]} */
+      const effects = [{ type: "note", trial_id, shown: true }, { type: "prefetch", urls: state.prefetch }];
+      return [{ ...next, late: [...state.late, late], buttons_at: t }, effects];
+    }
+    if (what === "reference") return [next, [{ type: "note", trial_id: trialOf(state).trial_id, shown: true }]];
     if (what === "buttons") return [{ ...next, buttons_at: t }, [{ type: "prefetch", urls: state.prefetch }]];
     if (what === "onset") {
       /** @type {Effect[]} */
@@ -245,16 +266,21 @@ const HANDLERS = {
 
   /** A side was chosen; `t` is the input event's own timestamp. */
   answer(state, { side, t }) {
-    if (state.phase !== "answering" || state.buttons_at === null || !(t > state.buttons_at)) return [state, []];
-    return submit({ ...state, response: side }, side, null, t - state.buttons_at);
+    if (!isAnswerable(state) || state.buttons_at === null || !(t > state.buttons_at)) return [state, []];
+    const rt = t - state.buttons_at;
+    // The pictures are still open: the report waits for the frame that covers them.
+    if (state.phase === "first") return [{ ...state, phase: "covering", response: side, rt }, []];
+    return submit({ ...state, response: side }, side, null, rt);
   },
 
   /** The page lost the person: hidden, or its window lost the focus. */
   away(state) {
     const next = { ...state, attentive: false };
+    // An exposure without end is there again when the person is; that they were away is on record.
+    if (isEndless(state)) return [{ ...next, visible: false }, []];
     if (EXPOSED.has(state.phase)) return voided(next, "hidden");
     // Nothing was shown yet: the same trial starts anew behind a gate.
-    if (state.phase === "blank") return [{ ...next, phase: "loading", gate: "paused" }, []];
+    if (UNTOUCHED.has(state.phase)) return [{ ...next, phase: "loading", gate: "paused" }, []];
     if (state.phase === "hold" || state.phase === "answering") return [{ ...next, visible: false }, []];
     return [next, []];
   },
@@ -267,10 +293,10 @@ const HANDLERS = {
   /** The window or the pictures changed: have they room (`fits`), are they as large as before, how large are they? */
   resize(state, { fits, same_size, shown_px }) {
     // Once both pictures are over, the size that they had stays on record.
-    const isOver = state.phase === "hold" || state.phase === "answering" || state.phase === "sending";
+    const isOver = state.phase === "covering" || state.phase === "hold" || state.phase === "answering" || state.phase === "sending";
     const next = { ...state, fits, shown_px: isOver ? state.shown_px : shown_px };
     if (EXPOSED.has(state.phase) && (!fits || !same_size)) return voided(next, "resized");
-    if (state.phase === "blank" && !fits) return [{ ...next, phase: "loading", gate: "resized" }, []];
+    if (UNTOUCHED.has(state.phase) && !fits) return [{ ...next, phase: "loading", gate: "resized" }, []];
     return [next, []];
   },
 };
@@ -287,38 +313,22 @@ const ON_FRAME = {
     if (state.gate === null && !state.attentive) return [{ ...state, gate: "paused" }, []];
     if (state.gate === null && !state.fits) return [{ ...state, gate: "resized" }, []];
     if (state.gate !== null || !state.loaded || refreshInterval(state.intervals) === null) return [state, []];
-    return [enter(state, "blank", t), []];
+    return [{ ...enter(state, "blank", t), stage: 0 }, []];
   },
 
-  blank(state, t) {
-    const next = { ...state, frames: state.frames + 1 };
-    if (next.frames <= PRIMING_FRAMES || !isOver(state, t, trialOf(state).timing.blank_before_ms)) return [next, []];
-    return [onset(state, "first", t), []];
-  },
+  blank: passed,
+  countdown: passed,
+  reference: passed,
+  reference_gap: passed,
+  first: passed,
+  gap: passed,
+  second: passed,
+  mask: passed,
+  hold: passed,
 
-  first(state, t) {
-    const next = { ...state, frames: state.frames + 1 };
-    if (!isOver(state, t, trialOf(state).timing.exposure_ms)) return [next, []];
-    const covered = offset(state, t);
-    if (trialOf(state).timing.blank_between_ms > 0) return [enter(covered, "gap", t), []];
-    return [onset(covered, "second", t), []];
-  },
-
-  gap(state, t) {
-    const next = { ...state, frames: state.frames + 1 };
-    if (!isOver(state, t, trialOf(state).timing.blank_between_ms)) return [next, []];
-    return [onset(state, "second", t), []];
-  },
-
-  second(state, t) {
-    const next = { ...state, frames: state.frames + 1 };
-    if (!isOver(state, t, trialOf(state).timing.exposure_ms)) return [next, []];
-    return [enter(offset(state, t), "hold", t), []];
-  },
-
-  hold(state, t) {
-    if (!isOver(state, t, trialOf(state).timing.buttons_after_ms)) return [{ ...state, frames: state.frames + 1 }, []];
-    return [{ ...enter(state, "answering", t), edge: { frame: t, what: "buttons" } }, []];
+  /** The frame that covers pictures which were open until the answer. */
+  covering(state, t) {
+    return submit(offset({ ...state, frames: state.frames }, t), state.response, null, state.rt);
   },
 
   feedback(state, t) {
@@ -327,6 +337,61 @@ const ON_FRAME = {
     return begin({ ...state, correct: null, turn: null }, /** @type {Turn} */ (state.turn));
   },
 };
+
+/**
+ * The timed stages of a trial, from the first blank to the buttons.  A stage without time is left out, but for
+ * exposures: one of 0 ms lasts until the answer.
+ * @param {Trial} trial
+ * @returns {{phase: string, ms: number, number?: number}[]}
+ */
+export function stagesOf(trial) {
+  const { timing } = trial;
+  const stages = [{ phase: "blank", ms: timing.blank_before_ms }];
+  for (let number = timing.countdown_from ?? 0; number > 0; number--) {
+    stages.push({ phase: "countdown", ms: timing.countdown_ms ?? 0, number });
+  }
+  if (trial.reference) {
+    stages.push({ phase: "reference", ms: timing.reference_ms ?? 0 }, { phase: "reference_gap", ms: timing.blank_between_ms });
+  }
+  stages.push({ phase: "first", ms: timing.exposure_ms });
+  if (trial.design === "sequential_pair") {
+    stages.push({ phase: "gap", ms: timing.blank_between_ms }, { phase: "second", ms: timing.exposure_ms });
+  }
+  for (let number = 0; number < (timing.n_masks ?? 0); number++) {
+    stages.push({ phase: "mask", ms: timing.mask_ms ?? 0, number });
+  }
+  stages.push({ phase: "hold", ms: timing.buttons_after_ms });
+  return stages.filter(({ phase, ms }) => ms > 0 || phase === "blank" || phase === "first" || phase === "second" || phase === "hold");
+}
+
+/**
+ * One frame of a timed stage.
+ * @param {State} state
+ * @param {number} t
+ * @returns {[State, Effect[]]}
+ */
+function passed(state, t) {
+  const next = { ...state, frames: state.frames + 1 };
+  const stages = stagesOf(trialOf(state));
+  if (isEndless(state) || !isOver(state, t, stages[state.stage].ms)) return [next, []];
+  if (state.phase === "blank" && next.frames <= PRIMING_FRAMES) return [next, []];
+  let left = state;
+  if (state.phase === "first" || state.phase === "second") left = offset(state, t);
+  if (state.phase === "mask") left = { ...state, mask_frames: state.mask_frames + state.frames };
+  if (state.phase === "hold") return [{ ...enter(left, "answering", t), edge: { frame: t, what: "buttons" } }, []];
+  const { phase } = stages[state.stage + 1];
+  const entered = { ...enter(left, phase, t), stage: state.stage + 1 };
+  if (phase === "first" || phase === "second") return [{ ...entered, edge: { frame: t, what: "onset" } }, []];
+  // A reference shows the photograph, though not its colours: the trial counts as shown.
+  if (phase === "reference") return [{ ...entered, edge: { frame: t, what: "reference" } }, []];
+  return [entered, []];
+}
+
+/** Do the pictures stay until the answer? @param {State} state */
+const isEndless = (state) => state.phase === "first" && trialOf(state).timing.exposure_ms === 0;
+
+/** @param {State} state */
+const isAnswerable = (state) => state.phase === "answering" || isEndless(state);
 
 /** @param {State} state */
 const trialOf = (state) => /** @type {Trial} */ (state.trial);
@@ -349,11 +414,6 @@ function isOver(state, t, nominal) {
  */
 function enter(state, phase, t) {
   return { ...state, phase, since: t ?? 0, frames: t === null ? 0 : 1 };
-}
-
-/** @param {State} state @param {"first"|"second"} phase @param {number} t @returns {State} */
-function onset(state, phase, t) {
-  return { ...enter(state, phase, t), edge: { frame: t, what: "onset" } };
 }
 
 /** Closes the exposure that began at `state.since`. @param {State} state @param {number} t @returns {State} */
@@ -383,6 +443,7 @@ function begin(state, turn) {
   let gate = state.gate_at_next;
   if (gate === "start" && turn.progress.done > 0) gate = "resume";
   if (gate === null && state.trial?.is_practice && !turn.trial.is_practice) gate = "test";
+  if (gate === null && turn.trial.pause) gate = "pause";
   return [
     {
       ...run,
@@ -396,6 +457,9 @@ function begin(state, turn) {
       late: [],
       edge: null,
       buttons_at: null,
+      rt: null,
+      stage: 0,
+      mask_frames: 0,
       visible: true,
       response: null,
       correct: null,
@@ -427,6 +491,7 @@ function submit(state, response, void_reason, rt) {
     rt_ms: rt === null ? null : round3(rt),
     exposures: state.exposures,
     refresh_hz: refreshHz(state),
+    mask_frames: (trial.timing.n_masks ?? 0) > 0 && response !== null ? state.mask_frames : null,
     shown_width_px: state.shown_px.width,
     shown_height_px: state.shown_px.height,
     visible: state.visible && void_reason !== "hidden",
@@ -465,13 +530,26 @@ function broken(state, error) {
 }
 
 /**
+ * Which place is uncovered: a side, both sides, the middle, or the reference.
+ * @param {State} state
+ * @returns {Side|"both"|"middle"|"reference"|null}
+ */
+function openPlace(state) {
+  if (state.phase === "reference") return "reference";
+  if (state.phase === "mask") return "middle";
+  if (state.phase === "second") return /** @type {Side} */ (trialOf(state).pictures[1].side);
+  if (state.phase !== "first") return null;
+  return trialOf(state).design === "simultaneous_pair" ? "both" : trialOf(state).pictures[0].side;
+}
+
+/**
  * What the screen shows; texts are keys of the page's texts or words of the server.
  * @param {State} state
  */
 export function view(state) {
   const { phase, trial } = state;
-  const answering = phase === "answering";
-  const sent = (phase === "sending" || phase === "feedback") && state.response !== null;
+  const answering = isAnswerable(state);
+  const sent = (phase === "covering" || phase === "sending" || phase === "feedback") && state.response !== null;
   /** @type {{kind: string, text?: string, key?: string}|null} */
   let line = null;
   if (phase === "feedback" && trial) {
@@ -489,8 +567,10 @@ export function view(state) {
   if (gate !== null && !state.fits && phase === "loading") gate = "small";
   return {
     phase,
-    open: phase === "first" ? trialOf(state).pictures[0].side : phase === "second" ? trialOf(state).pictures[1].side : null,
-    cross: phase === "blank" || phase === "gap" || phase === "hold",
+    open: openPlace(state),
+    mask: phase === "mask" ? stagesOf(trialOf(state))[state.stage].number ?? 0 : null,
+    count: phase === "countdown" ? stagesOf(trialOf(state))[state.stage].number ?? 0 : null,
+    cross: ["blank", "reference_gap", "gap", "hold"].includes(phase),
     line,
     buttons: answering ? "shown" : sent ? "sent" : "hidden",
     pressed: state.response,
