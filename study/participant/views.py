@@ -245,6 +245,7 @@ def _debrief(token: str, state: State) -> Response:
     return _page(
         "debrief",
         state.study,
+        measure=definition.outcome.measure,
         n_scored=result.n_scored,
         n_correct=result.n_correct,
         n_fooled=result.n_fooled,
