@@ -1,7 +1,9 @@
 """`flask --app study …`: what a researcher types. Every mistake is one line, `error: …`, and exit status 2."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask
@@ -17,12 +19,15 @@ from study.manifest import read_manifest
 from study.oneline import one_line_errors, open_desk
 from study.recruitment import commands as recruitment_commands
 from study.rights import commands as rights_commands
-from study.simulate import Parameters, SimulationError, simulate
+from study.simulate import Parameters, SimulationError, simulate, stated_names
 from study.studies import check_design, create_study, find_row, find_study, list_studies, set_state
 from study.web import now, truehue
 
 FILE = click.Path(path_type=Path)
 DEFAULT_RATE = 0.32
+DEFAULT_SHARE = 0.6
+DEFAULT_THRESHOLD_MS = 400.0
+DEFAULT_OBVIOUS_RATE = 0.02
 DEFAULT_LOW_ANCHOR_RATE = 0.13  # 13 % of the random colourings were missed in 2016
 
 
@@ -127,10 +132,29 @@ def list_() -> None:
     help=f"RATE for every model, or CONDITION=RATE; repeatable  [default: {DEFAULT_RATE}]",
 )
 @click.option("--low-anchor-rate", type=float, default=DEFAULT_LOW_ANCHOR_RATE, show_default=True)
+@click.option("--obvious-rate", type=float, default=DEFAULT_OBVIOUS_RATE, show_default=True)
+@click.option(
+    "--preference",
+    "preferences",
+    multiple=True,
+    help=f"SHARE of the first condition of every pair, or 'A vs B=SHARE'; repeatable  [default: {DEFAULT_SHARE}]",
+)
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    help=f"staircase: MS for every model, or CONDITION=MS; repeatable  [default: {DEFAULT_THRESHOLD_MS:g}]",
+)
+@click.option("--hit-rate", type=float, default=0.8, show_default=True, help="single pictures: originals called real")
 @click.option("--sd-participant", type=float, default=0.5, show_default=True, help="on the logit")
 @click.option("--sd-image", type=float, default=1.0, show_default=True, help="on the logit")
+@click.option("--slope", type=float, default=2.0, show_default=True, help="staircase: on the logit, per ln ms")
 @click.option("--lapse", type=float, default=0.0, show_default=True)
 @click.option("--side-bias", type=float, default=0.0, show_default=True, help="on the logit, to the left if positive")
+@click.option("--drop-out", type=float, default=0.0, show_default=True, help="share that leaves before the end")
+@click.option("--rt-median", "rt_median_ms", type=float, default=735.0, show_default=True, help="ms")
+@click.option("--rt-sd", type=float, default=0.35, show_default=True, help="of ln ms, within a participant")
+@click.option("--rt-sd-participant", type=float, default=0.25, show_default=True, help="of ln ms, between participants")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--among-people", is_flag=True, help="also in a study in which people took part: for trying the whole chain"
@@ -142,42 +166,68 @@ def simulate_(
     participants: int,
     fool_rates: tuple[str, ...],
     low_anchor_rate: float,
-    sd_participant: float,
-    sd_image: float,
-    lapse: float,
-    side_bias: float,
-    seed: int,
+    obvious_rate: float,
+    preferences: tuple[str, ...],
+    thresholds: tuple[str, ...],
     among_people: bool,
+    **parameters: Any,
 ) -> None:
-    """Add simulated participants with a stated true fool rate to the study SLUG."""
+    """Add simulated participants with a stated truth to the study SLUG."""
     desk = open_desk()
     study = find_study(desk.database, slug)
-    rates = dict.fromkeys(study.pools.arms, DEFAULT_RATE)
-    if study.definition.catch.n_low_anchor:
-        rates[study.definition.catch.low_anchor_condition] = low_anchor_rate
-    for text in fool_rates:
+    definition = study.definition
+    option, stated, default = ("fool-rate", fool_rates, DEFAULT_RATE)
+    if definition.is_preference:
+        option, stated, default = ("preference", preferences, DEFAULT_SHARE)
+    elif definition.staircase.is_on:
+        option, stated, default = ("threshold", thresholds, DEFAULT_THRESHOLD_MS)
+    for other, given in (("fool-rate", fool_rates), ("preference", preferences), ("threshold", thresholds)):
+        if given and other != option:
+            raise SimulationError(f"--{other}: {study.slug} measures {definition.outcome.measure}; use --{option}")
+    compared, controls = stated_names(study)
+    rates = dict.fromkeys(compared, default)
+    if definition.catch.low_anchor_condition in controls:
+        rates[definition.catch.low_anchor_condition] = low_anchor_rate
+    if definition.catch.obvious_condition in controls:
+        rates[definition.catch.obvious_condition] = obvious_rate
+    for text in stated:
         name, _, value = text.rpartition("=")
         try:
             rate = float(value)
         except ValueError:
-            raise SimulationError(f"--fool-rate: expected RATE or CONDITION=RATE, got {text!r}") from None
-        rates.update({name: rate} if name else dict.fromkeys(study.pools.arms, rate))
-    parameters = Parameters(sd_participant, sd_image, lapse, side_bias, seed)
+            raise SimulationError(f"--{option}: expected NUMBER or CONDITION=NUMBER, got {text!r}") from None
+        rates.update({name: rate} if name else dict.fromkeys(compared, rate))
     with tqdm(total=participants, unit=" participants", leave=False, disable=None) as bar:
         truth = simulate(
             desk,
             study,
             n_participants=participants,
             rates=rates,
-            parameters=parameters,
+            parameters=Parameters(**parameters),
             now=now(),
             among_people=among_people,
             tell=lambda _: bool(bar.update()),
         )
     click.echo(f"{participants} SIMULATED participants added to {study.name}")
-    for name, rate in truth["fool_rate"].items():
-        latent = truth["parameters"]["latent_fool_rate"][name]
-        click.echo(f"  {name}: true fool rate {rate:.4f} (latent {latent:.4f})")
+    for line in _truth_lines(truth):
+        click.echo(f"  {line}")
+
+
+def _truth_lines(truth: dict[str, Any]) -> Iterator[str]:
+    latent = truth["parameters"]
+    for key, label in (
+        ("fool_rate", "fool rate"),
+        ("preference", "preference"),
+        ("control_rate", "rate of the control"),
+    ):
+        for name, rate in truth.get(key, {}).items():
+            yield f"{name}: true {label} {rate:.4f} (latent {latent['latent_fool_rate'][name]:.4f})"
+    if "hit_rate" in truth:
+        yield f"originals: true hit rate {truth['hit_rate']:.4f} (latent {latent['latent_hit_rate']:.4f})"
+    for name, rate in truth.get("error_rate", {}).items():
+        yield f"{name}: true error rate {rate:.4f}"
+    for name, ms in truth.get("threshold_ms", {}).items():
+        yield f"{name}: true threshold {ms:.1f} ms (latent {latent['latent_threshold_ms'][name]:.1f} ms)"
 
 
 @click.command("export")

@@ -56,6 +56,8 @@ class Column:
 
 
 def _farther(row: Any) -> float | None:
+    if row.exposure_ms_nominal is None:  # until the answer: nothing to be far from
+        return None
     achieved = [x for x in (row.exposure_a_ms_achieved, row.exposure_b_ms_achieved) if x is not None]
     return max(achieved, key=lambda x: abs(x - row.exposure_ms_nominal)) if achieved else None
 

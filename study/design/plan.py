@@ -221,11 +221,11 @@ class _Planner:
         spares: dict[str, tuple[str, ...]] = {}
         for group, treatment in enumerate(self.treatments):
             n_here = n // k + (group < n % k)
-            window, left = self._window(group, n_here)
+            window, left, turn = self._window(group, n_here)
             if self.is_tossed("test"):
                 cells = self.cells_for("test", n_here)
             else:
-                cells = rotated(pairs, n_here, turn=self.turn, group=group)
+                cells = rotated(pairs, n_here, turn=turn, group=group)
             pool = f"test {group}"
             spares[pool] = left
             trials += [
@@ -238,24 +238,25 @@ class _Planner:
         probability = self.definition.catch.low_anchor_probability
         return "low_anchor" if probability and self.dice.random() < probability else "test"
 
-    def _window(self, group: int, n: int) -> tuple[list[str], tuple[str, ...]]:
-        k = len(self.treatments)
-        pool = list(self.pools.photos["test"])
-        spare: list[str] = []
-        if self.definition.test.photos == "fixed":
-            n_all = self.definition.test.n_trials
-            pool, spare = pool[:n_all], pool[n_all:][group::k]
-        pool = pool[group::k]
+    def _window(self, group: int, n: int) -> tuple[list[str], tuple[str, ...], int]:
+        """Give a condition's photographs in this session, those left, and the turn of the rotation of cells.
+
+        A round is over when every photograph was used equally often. The same deck serves as many rounds as there are
+        cells, each turned by one: so each photograph meets each cell equally often.
+        """
         if n == 0:
-            return [], ()
-        cycle = len(pool) // gcd(len(pool), n)  # sessions until every photograph was used equally often
-        if cycle == 1:  # the same photographs for all: keep their order until each has met each cell
-            cycle = len(self.cells)
-        round_, place = divmod(self.turn, cycle)
-        circle = _deck(tuple(pool), self.pools.seed, group, round_)
-        start = place * n % len(circle)
+            return [], (), 0
+        pool, k = list(self.pools.photos["test"]), len(self.treatments)
+        n_dealt = self.definition.test.n_trials if self.definition.test.photos == "fixed" else len(pool)
+        mine = pool[group:n_dealt:k]
+        # Shares of one size, so that all conditions turn together.
+        size = max(n, n_dealt // k)
+        spare = [*mine[size:], *pool[n_dealt:][group::k]]
+        round_, place = divmod(self.turn, size // gcd(size, n))
+        circle = _deck(tuple(mine[:size]), self.pools.seed, group, round_ // len(self.cells))
+        start = place * n % size
         circle = circle[start:] + circle[:start]
-        return list(circle[:n]), (*circle[n:], *spare)[:n]
+        return list(circle[:n]), (*circle[n:], *spare)[:n], round_ + place
 
     def blocks(self, test: list[PlannedTrial]) -> list[list[PlannedTrial]]:
         """Divide the test into equal blocks, balance each, and put the control trials among them, never first."""

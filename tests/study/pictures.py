@@ -28,6 +28,7 @@ def make_set(
     n: int = 12,
     models: tuple[str, ...] = ("lite",),
     n_random: int = 4,
+    controls: tuple[str, ...] = (),
     groups: dict[int, str] | None = None,
     name: str = "test-set",
     images: str = "png",
@@ -38,6 +39,7 @@ def make_set(
     conditions |= {model: _provenance("model", model) for model in models}
     if n_random:
         conditions["random"] = _provenance("control", "random")
+    conditions |= {control: _provenance("control", control) for control in controls}
     stimuli, photos = [], []
     for number in range(n):
         image_id = f"p{number:03d}"

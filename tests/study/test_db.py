@@ -43,6 +43,13 @@ def check_migrations(database, stimuli, tmp_path):
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
+    # compare_metadata does not see these.
+    for table in ("session", "trial", "study"):
+        found = {c["name"]: c["sqltext"] for c in inspect(database.engine).get_check_constraints(table)}
+        texts = " ".join(found.values())
+        assert ("unqualified" in texts) == (table == "session")
+        assert len(found) == {"session": 1, "trial": 2, "study": 1}[table]
+        assert table != "trial" or "fake" in texts
     desk = sessions.Desk(database, b"k" * 32)
     study = create_study(database, tmp_path / "s", parse_definition(SMALL), stimuli, slug="s", now=NOW, seed=1)
     simulate(desk, study, n_participants=2, rates={"lite": 0.3, "random": 0.1}, parameters=Parameters(), now=NOW)

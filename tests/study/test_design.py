@@ -152,10 +152,10 @@ def test_fixed_photos_are_the_same_for_all_and_fresh_ones_are_not():
     for photos in ("fixed", "fresh"):
         definition = define(test={"photos": photos, "n_trials": 20})
         pools = partition_photos(definition, paper_manifest(), seed=1)
-        plans = [plan_trials(definition, pools, arm="lite", seed=seed, slot=seed).trials for seed in range(6)]
+        plans = [plan_trials(definition, pools, arm="lite", seed=seed, slot=seed).trials for seed in range(5)]
         sets[photos] = {frozenset(t.a.image_id for t in trials if t.role == "test") for trials in plans}
     assert len(sets["fixed"]) == 1
-    assert len(sets["fresh"]) == 6
+    assert len(sets["fresh"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -202,3 +202,128 @@ def test_planning_is_quick():
     for seed in range(20):
         plan_trials(load_preset(), pools, arm="lite", seed=seed)
     assert (time.process_time() - start) / 20 < 0.02
+
+
+DESIGNS = {
+    "zhang2016": ("sequential_pair", "fake"),
+    "simultaneous": ("simultaneous_pair", "fake"),
+    "hype-infinity": ("single", "real_or_fake"),
+    "preference": ("simultaneous_pair", "natural"),
+}
+
+
+def study_of(preset, *, n, models, assignment, photos, n_blocks=1):
+    d = load_preset(preset)
+    parts = {
+        "test": dataclasses.replace(d.test, n_trials=n, photos=photos, n_blocks=n_blocks),
+        "conditions": dataclasses.replace(d.conditions, models=models, assignment=assignment),
+        "practice": dataclasses.replace(d.practice, n_trials=4, pass_share=0.0, n_spare=0),
+        "catch": dataclasses.replace(d.catch, n_low_anchor=0, n_instructed=2, n_spare=0),
+    }
+    return dataclasses.replace(d, **parts)
+
+
+def cell_of(trial):
+    return trial.side_of_a, trial.order_of_a, trial.a.condition == REAL
+
+
+@given(
+    preset=st.sampled_from(sorted(DESIGNS)),
+    n=st.integers(1, 30),
+    n_models=st.integers(2, 4),
+    assignment=st.sampled_from(["between", "within"]),
+    photos=st.sampled_from(["fresh", "fixed"]),
+    slot=st.integers(0, 300),
+    seed=SEEDS,
+)
+@settings(max_examples=150, deadline=None)
+def test_every_design_is_balanced_without_repeats_and_pure(preset, n, n_models, assignment, photos, slot, seed):
+    """Sides, orders, kinds as often as the other; conditions as often as the next; each photo once; same again."""
+    models = tuple(f"m{i}" for i in range(n_models))
+    definition = study_of(preset, n=n, models=models, assignment=assignment, photos=photos)
+    pools = partition_photos(definition, paper_manifest(70, models=models), seed=3)
+    arm = assign_arm(pools, seed=3, slot=slot)
+    whole = plan_trials(definition, pools, arm=arm, seed=seed, slot=slot)
+    assert plan_trials(definition, pools, arm=arm, seed=seed, slot=slot) == whole
+    assert len({t.a.image_id for t in whole.trials}) == len(whole.trials)
+    test = [t for t in whole.trials if t.role == "test"]
+    assert len(test) == n
+    per_condition = Counter((t.fake, t.b.condition if t.b else "") for t in test)
+    assert max(per_condition.values()) - min(per_condition.values()) <= 1
+    assert len(per_condition) == min(n, len(pools.treatments[arm]))
+    for condition in per_condition:
+        mine = [cell_of(t) for t in test if (t.fake, t.b.condition if t.b else "") == condition]
+        for axis in range(3):
+            values = Counter(cell[axis] for cell in mine)
+            if len({cell[axis] for cell in map(cell_of, test)}) > 1 and len(mine) > 1:
+                assert max(values.values()) - (len(mine) - max(values.values())) <= len(mine) % 2
+    if n % len(per_condition) == 0:  # odd ones out of two conditions cancel
+        for axis in range(3):
+            if len(kinds := Counter(cell_of(t)[axis] for t in test)) == 2:
+                assert abs(kinds.most_common()[0][1] - kinds.most_common()[1][1]) <= n % 2
+
+
+@pytest.mark.parametrize("preset", sorted(DESIGNS))
+@pytest.mark.parametrize("photos", ["fresh", "fixed"])
+@pytest.mark.parametrize("assignment", ["between", "within"])
+def test_over_the_slots_each_photo_meets_each_condition_and_cell_equally_often(preset, photos, assignment):
+    """Exactly, after a whole round: 24 photos, 12 trials, every arm and every cell."""
+    models = ("m0", "m1", "m2")
+    definition = study_of(preset, n=12, models=models, assignment=assignment, photos=photos)
+    pools = partition_photos(definition, paper_manifest(30, n_random=0, models=models), seed=9)
+    n_cells = len({cell_of(t) for t in plan_trials(definition, pools, arm=pools.arms[0], seed=1).trials[4:]})
+    used = Counter()
+    for slot in range(len(pools.arms) * 2 * n_cells):
+        arm = assign_arm(pools, seed=9, slot=slot)
+        for t in plan_trials(definition, pools, arm=arm, seed=slot, slot=slot).trials:
+            if t.role == "test":
+                used[t.a.image_id, t.fake, t.b and t.b.condition, cell_of(t)] += 1
+    assert len(used) == (24 if photos == "fresh" else 12) * 3 * n_cells
+    assert len(set(used.values())) == 1
+
+
+def test_blocks_are_equal_and_controls_are_spread_over_them():
+    """Three blocks of ten, half real each, never a control first."""
+    definition = study_of("hype-infinity", n=30, models=("m0",), assignment="between", photos="fresh", n_blocks=3)
+    pools = partition_photos(definition, paper_manifest(70, models=("m0",)), seed=1)
+    for seed in range(10):
+        trials = plan_trials(definition, pools, arm="m0", seed=seed, slot=seed).trials
+        for block in (1, 2, 3):
+            mine = [t for t in trials if t.block == block]
+            assert Counter(t.a.condition for t in mine if t.role == "test") == {"real": 5, "m0": 5}
+            assert mine[0].role == "test"
+        assert [t.block for t in trials] == sorted(t.block for t in trials)
+
+
+def test_where_answers_are_told_kinds_are_coins():
+    """With feedback in the test the number of originals varies as coins do: mean half, variance a quarter per trial."""
+    definition = study_of("hype-time", n=20, models=("m0",), assignment="between", photos="fresh")
+    pools = partition_photos(definition, paper_manifest(70, models=("m0",)), seed=1)
+    counts = [
+        sum(t.a.condition == REAL for t in plan_trials(definition, pools, arm="m0", seed=seed, slot=seed).trials[4:])
+        for seed in range(400)
+    ]
+    mean = sum(counts) / 400
+    variance = sum((c - mean) ** 2 for c in counts) / 399
+    n = 22  # the two instructed trials are coins, too
+    assert abs(mean - n / 2) < 4 * (n / 4 / 400) ** 0.5
+    assert n / 4 * 0.72 < variance < n / 4 * 1.3
+
+
+@pytest.mark.parametrize(
+    ("preset", "manifest", "words"),
+    [
+        ("preference", paper_manifest(models=("m0",)), ["compares two conditions", "m0"]),
+        (
+            "zhang2016",
+            dataclasses.replace(paper_manifest(), conditions={"lite": Provenance("model", "lite", "", "")}),
+            ["no originals", "preference"],
+        ),
+    ],
+)
+def test_what_a_design_needs_is_said(preset, manifest, words):
+    """Two conditions for a preference, originals for everything else."""
+    with pytest.raises(DesignError) as caught:
+        partition_photos(load_preset(preset), manifest, seed=1)
+    for word in words:
+        assert word in str(caught.value)

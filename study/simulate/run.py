@@ -1,0 +1,143 @@
+"""Simulated participants take part, data only, through the same session functions as people."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from study import sessions
+from study.dice import Dice
+from study.models import SessionRow, StudyRow
+from study.sessions import Desk
+from study.simulate.answers import Participant, respond
+from study.simulate.truth import Parameters, SimulationError, state_truth
+from study.studies import Study
+
+FRAME_MS = 1000 / 60
+DEVICE = {
+    "screen_width_px": 1920,
+    "screen_height_px": 1080,
+    "viewport_width_px": 1280,
+    "viewport_height_px": 900,
+    "device_pixel_ratio": 1,
+    "refresh_hz": 60,
+    "language": "en",
+}
+
+
+def simulate(
+    desk: Desk,
+    study: Study,
+    *,
+    n_participants: int,
+    rates: Mapping[str, float],
+    parameters: Parameters,
+    now: datetime,
+    among_people: bool = False,
+    tell: Callable[[int], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Add simulated sessions to a study and return the stated truth; `tell` hears of every session."""
+    if n_participants < 1:
+        raise SimulationError(f"--participants: expected 1 or more, got {n_participants}")
+    truth = state_truth(study, rates, parameters)
+    n_before = _claim(desk, study, truth, among_people=among_people)
+    for number in range(n_before, n_before + n_participants):
+        with desk.database.batch():
+            _take_part(desk, study, truth, number, now=now)
+        tell(number)
+    return truth
+
+
+def _claim(desk: Desk, study: Study, truth: dict[str, Any], *, among_people: bool) -> int:
+    """Mark the study as simulated; two truths never mix, and people's data only where it is asked for."""
+    with desk.database.session() as session:
+        row = session.get_one(StudyRow, study.id)
+        mine = select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study.id)
+        if not among_people and session.scalar(mine.where(SessionRow.is_simulated.is_(False))):
+            raise SimulationError(
+                f"{study.slug} holds sessions of people; create a study of its own for simulation, "
+                "or say --among-people (its report will say SIMULATED)"
+            )
+        if row.simulation is not None and row.simulation != truth:
+            raise SimulationError(
+                f"{study.slug} was simulated with another truth {row.simulation['fool_rate']} or other parameters; "
+                "create a study of its own"
+            )
+        row.simulation = truth
+        return session.scalar(mine) or 0
+
+
+def _take_part(desk: Desk, study: Study, truth: dict[str, Any], number: int, *, now: datetime) -> None:
+    """Lead one simulated participant from consent to debrief, or to where they leave."""
+    p = truth["parameters"]
+    dice = Dice("participant", study.seed, p["seed"], number)
+    clock = now - timedelta(hours=1)
+    token = sessions.start(
+        desk,
+        study.id,
+        now=clock,
+        user_agent="simulated",
+        source="simulated",
+        is_simulated=True,
+        may_be_closed=True,
+        bits=Dice("names", study.name, study.seed, p["seed"], number).getrandbits,
+    )
+    sessions.advance(desk, token, stage="instructions")
+    page_id = f"page-{number}"
+    turn = sessions.next_trial(desk, token, page_id=page_id, device=DEVICE, now=clock)
+    person = Participant(study, truth, u=dice.gauss(0, p["sd_participant"]), dice=dice)
+    speed = dice.gauss(0, p["rt_sd_participant"])
+    shown = sessions.read_state(desk, token).shown
+    last = dice.randrange(len(shown)) if dice.random() < p["drop_out"] else len(shown)
+    for index, trial in enumerate(shown):
+        if turn["trial"] is None:  # not qualified
+            break
+        if index == last:
+            return
+        rt_ms = round(math.exp(math.log(p["rt_median_ms"]) + speed + dice.gauss(0, p["rt_sd"])), 1)
+        clock += timedelta(milliseconds=4000 + rt_ms)
+        timing = turn["trial"]["timing"]
+        exposure_ms = timing["exposure_ms"]
+        report = {
+            "trial_id": turn["trial"]["trial_id"],
+            "idempotency_key": f"{page_id}-{index}",
+            "page_id": page_id,
+            "response": respond(person, trial, exposure_ms),
+            "rt_ms": rt_ms,
+            "exposures": [_exposure(exposure_ms or rt_ms, dice) for _ in range(2 if trial.order_of_a else 1)],
+            "refresh_hz": 60.0,
+            "visible": True,
+            "mask_frames": timing["n_masks"] * max(1, round(timing["mask_ms"] / FRAME_MS)),
+            "shown_width_px": trial.a.width_px,
+            "shown_height_px": trial.a.height_px,
+        }
+        turn = sessions.record_response(desk, token, report, now=clock)
+    if sessions.read_state(desk, token).status == "questionnaire":
+        sessions.record_answers(desk, token, _fill_in(study, dice), now=clock + timedelta(seconds=40))
+
+
+def _exposure(nominal_ms: float, dice: Dice) -> dict[str, float]:
+    """A screen of 60 Hz that keeps its time to a fraction of a millisecond."""
+    n_frames = max(1, round(nominal_ms / FRAME_MS))
+    return {
+        "achieved_ms": round(n_frames * FRAME_MS + dice.gauss(0, 0.2), 2),
+        "frames": n_frames,
+        "dropped_frames": 0,
+    }
+
+
+def _fill_in(study: Study, dice: Dice) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    for item in study.definition.questionnaire.items:
+        if item.type == "choice":
+            answers[item.item_id] = item.options[0].value if dice.random() < 0.9 else dice.choice(item.options).value
+        elif item.type == "text":
+            if item.required:
+                answers[item.item_id] = "simulated"
+        else:
+            low = math.ceil(item.minimum) if item.minimum is not None else 0
+            high = math.floor(item.maximum) if item.maximum is not None else low + 10
+            answers[item.item_id] = str(dice.randint(low, high))
+    return answers
