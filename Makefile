@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: coverage bench-mixed help fuzz setup demo test lint types format smoke leaks screenshots report stimuli-demo clean
+.PHONY: coverage bench-mixed help fuzz setup demo test lint types format smoke leaks screenshots report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,7 +21,7 @@ $(VENV)/.colorizer: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.all: requirements.txt pyproject.toml
-	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer,postgresql,dev
+	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer,backends,postgresql,dev
 	@touch $(VENV)/.base $(VENV)/.colorizer $@
 
 ifdef PHOTOS
@@ -58,6 +58,16 @@ screenshots: $(VENV)/.all  ## every participant screen, into docs/screenshots
 
 report: $(VENV)/.base  ## EXPORT=FOLDER_OR_ZIP OUT=DIR: fool rates with intervals, as one HTML page and tables
 	@$(BIN)/python -m analysis report "$(EXPORT)" --out "$(OUT)"
+
+PHOTOS_TRAIN ?= train.zip
+PHOTOS_VAL ?= val256.zip
+MINUTES ?= 15
+table: $(VENV)/.colorizer  ## PHOTOS_TRAIN=… PHOTOS_VAL=… MINUTES=15: every small recipe trained and judged; resumable
+	@$(BIN)/python -m colorizer table --data "$(PHOTOS_TRAIN)" --val "$(PHOTOS_VAL)" --minutes $(MINUTES) \
+	    --out out/table-$(MINUTES) --results $(if $(filter 15,$(MINUTES)),docs/results/table,out/table-$(MINUTES)/results)
+
+bench-backends: $(VENV)/.all  ## parity and speed of torch, onnxruntime and OpenCV, into docs/results
+	@$(BIN)/python tools/bench_backends.py --out docs/results/backends.json
 
 stimuli-demo: $(VENV)/.colorizer  ## render the demo's stimulus set again with the shipped network
 	@rm -rf study/demo/stimuli

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from colorizer.foreign import ForeignWeightsError, read_foreign
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import no_grad_eval
+from colorizer.recipe import read_recipe, shipped_recipes, small_recipe
 from colorizer.weights_by_name import PUBLISHED, PublishedWeights, fetch, file_sha256
 
 FORMAT = "truehue-checkpoint/1"
 DEFAULT_MODEL = "truehue-lite"
 SHIPPED = {"truehue-lite": "truehue-lite.safetensors"}  # name -> file in colorizer/weights
+RUNS = Path("runs")  # where the README and the errors let recipes write; searched in the current folder
 _SCALE = ".scale"  # suffix of the per-channel scales that stand beside int8 tensors
 _SEEN = "seen_phashes"
 _COMPANION = "companion."  # prefix of networks that trained along (a discriminator); colouring does not need them
@@ -180,18 +182,29 @@ def shipped_path(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def trained_path(name: str) -> Path | None:
+    """The weights that a recipe of this name left in `runs/` here, or None."""
+    path = RUNS / name / "model.safetensors"
+    return path if path.is_file() else None
+
+
 def _architecture(name: str) -> str:
-    """The key of MODELS behind a model's or a published file's name."""
+    """The key of MODELS behind the name of a model, of a published file or of a recipe."""
     if name in PUBLISHED and PUBLISHED[name].model in MODELS:
         return PUBLISHED[name].model
-    if name not in MODELS:
-        known = [*MODELS, *(n for n, w in PUBLISHED.items() if w.model in MODELS)]
-        raise CheckpointError(f"unknown model {name!r}; known: {', '.join(known)}")
-    return name
+    if name in MODELS:
+        return name
+    if name in shipped_recipes():
+        return read_recipe(name).model
+    known = [*MODELS, *(n for n, w in PUBLISHED.items() if w.model in MODELS)]
+    raise CheckpointError(f"unknown model {name!r}; known: {', '.join(known)}, and the recipes of `train --help`")
 
 
 def find_weights(name: str, weights: Path | str | None = None) -> Path | PublishedWeights:
-    """The weights for a model's name: those given (a file, or a published name), its own published or shipped ones."""
+    """The weights for a name: those given (a file, or a published name), else published, shipped or trained ones.
+
+    Trained ones are those that a recipe left in `runs/NAME`, for a model also its small recipe's.
+    """
     architecture = _architecture(name)
     if weights is not None:
         published = PUBLISHED.get(str(weights))
@@ -200,21 +213,20 @@ def find_weights(name: str, weights: Path | str | None = None) -> Path | Publish
         return published or Path(weights)
     if name in PUBLISHED:
         return PUBLISHED[name]
-    path = shipped_path(name)
+    recipe = small_recipe(name) if name in MODELS else name
+    path = shipped_path(name) or trained_path(name) or trained_path(recipe)
     if path is None:
         others = [n for n, w in PUBLISHED.items() if w.model == name]
+        minutes = read_recipe(recipe).minutes
         raise CheckpointError(
             f"{name} has no weights yet; "
             + (f"ask for published ones by name ({', '.join(others)}), or " if others else "")
-            + f"train them with python -m colorizer train {_recipe_for(name)} --data PHOTOS --out runs/{name} "
-            f"and pass --weights runs/{name}/model.safetensors"
+            + f"train them by the recipe {recipe}"
+            + (f" (about {minutes:g} minutes on two CPU cores)" if minutes else "")
+            + f": python -m colorizer train {recipe} --data PHOTOS --out {RUNS / recipe}; after that the name {name} "
+            f"works here, elsewhere --weights {RUNS / recipe / 'model.safetensors'}"
         )
     return path
-
-
-def _recipe_for(name: str) -> str:
-    recipes = sorted(p.stem for p in Path(str(files("colorizer") / "recipes")).glob("*.toml"))
-    return next((r for r in recipes if r == name), next((r for r in recipes if r.startswith(name)), name))
 
 
 def load_checkpoint(name: str, weights: Path | str | None = None) -> tuple[Colorizer, Checkpoint]:
@@ -253,6 +265,7 @@ def load_checkpoint(name: str, weights: Path | str | None = None) -> tuple[Color
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit {name}: {' '.join(str(error).split())[:300]}") from None
     model.name = checkpoint.name
+    model.working_px = checkpoint.recipe.get("working_px") or model.working_px
     no_grad_eval(model)
     return model, checkpoint
 

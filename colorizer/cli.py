@@ -1,4 +1,4 @@
-"""`python -m colorizer train | colorize | evaluate | stimuli | prior | fetch | models`.
+"""`python -m colorizer train | colorize | evaluate | stimuli | …`; `--help` lists every command.
 
 Errors are one line on standard error and exit status 2; Ctrl-C is 130 after what was asked for is saved.
 """
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from colorizer.commands import add_commands
 
 DEFAULT = "truehue-lite"
 
@@ -101,9 +103,12 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _colorize(arguments: argparse.Namespace) -> int:
+    from colorizer.backends import on_backend
     from colorizer.checkpoints import load_model
     from colorizer.colouring import Options, colour_files, refuse_full_disk, targets_of
     from colorizer.distributed import pick_device
+    from colorizer.hints import HintedColorizer, parse_hint, read_hints
+    from colorizer.photos import open_photo
     from colorizer.render import Look
     from colorizer.sources import list_photos, shard_of
 
@@ -112,6 +117,11 @@ def _colorize(arguments: argparse.Namespace) -> int:
         raise ValueError(f"no image among {', '.join(map(str, arguments.images))}")
     weights = _for_models(arguments.weights, [arguments.model]).get(arguments.model)
     model = load_model(arguments.model, weights).to(pick_device(arguments.device))
+    model = on_backend(model, arguments.backend, temperature=arguments.temperature)
+    if hints := [*(read_hints(arguments.hints) if arguments.hints else ()), *map(parse_hint, arguments.hint)]:
+        if len(photos) > 1:
+            raise ValueError(f"--hint: hints belong to one photograph, got {len(photos)}")
+        model = HintedColorizer(model, hints, open_photo(photos[0].read_bytes(), photos[0].name).size)
     look = Look(arguments.temperature, arguments.working_px, arguments.pipeline, not arguments.fp32)
     # Every host names all targets before it takes its share, so that no two write to one place.
     targets = targets_of(photos, arguments.out)
@@ -161,58 +171,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _stimuli(arguments: argparse.Namespace) -> int:
-    from colorizer.stimuli import Settings, render_stimuli
-
-    manifest = render_stimuli(
-        arguments.real,
-        arguments.model,
-        arguments.out,
-        Settings(
-            size_px=arguments.size,
-            image_format=arguments.format,
-            seed=arguments.seed,
-            n_requested=arguments.n,
-        ),
-        weights=_for_models(arguments.weights, arguments.model),
-        allow_seen=arguments.allow_seen,
-        name=arguments.name,
-        n_random=arguments.n_random,
-    )
-    for refusal in manifest["refused"]:
-        if refusal["reason"] != "not_drawn":
-            print(f"refused: {refusal['source']}: {refusal['reason']}: {refusal['detail']}", file=sys.stderr)
-    n_refused = sum(r["reason"] != "not_drawn" for r in manifest["refused"])
-    print(
-        f"{len(manifest['images'])} photographs, {len(manifest['stimuli'])} pictures, {n_refused} refused: "
-        f"{arguments.out / 'manifest.json'}"
-    )
-    return 0
-
-
-def _models(_: argparse.Namespace) -> int:
-    import torch
-
-    from colorizer.baselines import CONTROLS
-    from colorizer.checkpoints import shipped_path
-    from colorizer.models import MODELS
-    from colorizer.models.base import count_parameters
-    from colorizer.weights_by_name import PUBLISHED, cached
-
-    for name, make in MODELS.items():
-        path = shipped_path(name)
-        weights = f"weights shipped ({path.stat().st_size / 1e6:.1f} MB)" if path else "no weights here: train them"
-        with torch.device("meta"):
-            size = count_parameters(make()) / 1e6
-        print(f"{name:<22} {size:5.1f} M  {weights:<28} {(make.__doc__ or '').splitlines()[0]}")
-    for name, known in PUBLISHED.items():
-        here = "in the cache" if cached(known) else "fetched when asked for" if known.url else "put it there by hand"
-        print(f"{name:<22} {'':>7}  {here:<28} {known.told}")
-    for name in CONTROLS:
-        print(f"{name:<22} control")
-    return 0
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m colorizer", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -222,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def with_model(sub: argparse.ArgumentParser, *, several: bool) -> None:
+    def with_model(sub: argparse.ArgumentParser, several: bool) -> None:
         if several:
             sub.add_argument("--model", nargs="+", default=[DEFAULT], metavar="NAME", help="colorizers and controls")
         else:
@@ -232,6 +190,9 @@ def _parser() -> argparse.ArgumentParser:
     def with_decoding(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--temperature", type=float, help="of the annealed mean; 1 is calm, 0 the likeliest bin")
         sub.add_argument("--working-px", type=int, help="short side that the network sees")
+
+    def with_backend(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--backend", choices=("torch", "onnxruntime", "opencv"), default="torch", help="what computes")
 
     def with_shares(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--workers", type=int, default=2, help="threads that decode and encode (default 2)")
@@ -261,8 +222,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("colorize", _colorize, "colour photographs at their full size")
     sub.add_argument("images", nargs="+", metavar="IMAGE|DIR|ZIP|TAR")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
-    with_model(sub, several=False)
+    with_model(sub, False)
     with_decoding(sub)
+    with_backend(sub)
+    sub.add_argument("--hint", action="append", default=[], metavar="X,Y,#RRGGBB", help="the colour at a point")
+    sub.add_argument("--hints", type=Path, metavar="FILE", help="hints from a file, one per line")
     sub.add_argument(
         "--pipeline", choices=("ours", "published"), default="ours", help="published squashes to 256 x 256"
     )
@@ -274,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("evaluate", _evaluate, "judge colorizers on photographs with their originals")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
-    with_model(sub, several=True)
+    with_model(sub, True)
     sub.add_argument("--json", type=Path, metavar="FILE", help="write the table with intervals here")
     sub.add_argument("--csv", type=Path, metavar="FILE", help="the same, one line per model and metric")
     sub.add_argument("--latex", type=Path, metavar="FILE", help="a table like the paper's Table 1")
@@ -286,18 +250,6 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0)
     with_decoding(sub)
 
-    sub = command("stimuli", _stimuli, "render a stimulus set of real and fake pairs")
-    sub.add_argument("--real", type=Path, required=True, metavar="DIR", help="folder or .zip of colour photographs")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
-    with_model(sub, several=True)
-    sub.add_argument("--n", type=int, help="draw so many photographs (default: all usable ones)")
-    sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
-    sub.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless")
-    sub.add_argument("--name", default="", help="of the set (default: the folder's)")
-    sub.add_argument("--n-random", type=int, help="render the control `random` for so many photographs only")
-    sub.add_argument("--allow-seen", action="store_true", help="let in photographs a model was trained on, marked")
-
     sub = command("prior", _prior, "count the colours of photographs: the prior that rebalancing needs")
     sub.add_argument("data", nargs="+", metavar="DATA")
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.npy")
@@ -307,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("fetch", _fetch, "download published weights into the cache")
     sub.add_argument("names", nargs="+", metavar="NAME")
 
-    command("models", _models, "list the colorizers and whether their weights are here")
+    add_commands(command, with_model, with_backend, _for_models)
     return parser
 
 

@@ -10,7 +10,16 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 Reason = Literal[
-    "unreadable", "too_small", "too_large", "grey", "low_chroma", "duplicate", "seen_in_training", "not_drawn"
+    "unreadable",
+    "too_small",
+    "too_large",
+    "grey",
+    "low_chroma",
+    "duplicate",
+    "seen_in_training",
+    "not_drawn",
+    "has_colour",
+    "fake_missing",
 ]
 SUFFIXES = {
     ".jpg",

@@ -23,6 +23,7 @@ class Recipe:
 
     model: str
     name: str = ""  # the recipe file's; the trained network is called truehue-<name>
+    minutes: float = 0.0  # what it takes on two CPU cores that do nothing else; 0: not stated
     arguments: dict[str, Any] = field(default_factory=dict)
     objective: str = ""  # empty: the model's own
     objective_arguments: dict[str, Any] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Recipe:
     lam: float = 0.5
     prior: str = ""  # a .npy file; empty: the paper's
     temperature: float = 0.38
+    working_px: int = 0  # short side that the trained network is given; 0: its model's own
     optimizer: str = "adam"
     learning_rate: float = 3e-5
     encoder_learning_rate: float = 0.0  # 0: the same as learning_rate
@@ -60,6 +62,14 @@ class Recipe:
 def shipped_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
     return sorted(p.stem for p in Path(str(files("colorizer") / _FOLDER)).glob("*.toml"))
+
+
+def small_recipe(model: str) -> str:
+    """The name of the quickest shipped recipe for this model, those that state their minutes first."""
+    own = [r for r in map(read_recipe, shipped_recipes()) if r.model == model]
+    if not own:
+        raise RecipeError(f"{model}: no shipped recipe trains it; write one, see colorizer/recipes")
+    return min(own, key=lambda r: (r.minutes or math.inf, len(r.name))).name
 
 
 def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -87,7 +97,7 @@ def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
     if "model" not in table or table["model"] not in MODELS:
         raise RecipeError(f"{path}: model: expected one of {', '.join(MODELS)}, got {table.get('model')!r}")
     for key, allowed in {
-        "optimizer": ("adam", "adamw"),
+        "optimizer": ("adam", "adamw", "rmsprop"),
         "schedule": ("constant", "cosine", "steps"),
         "start": ("scratch", "imagenet"),
         "objective": ("", *OBJECTIVES),

@@ -3,6 +3,7 @@
 Shape suffixes: B batch (mostly 1), H height, W width; h, w the working size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from colorizer.hints import Hint, HintedColorizer
 from colorizer.lab import lab_to_rgb_unclipped, rgb_to_lab
 from colorizer.models.base import Colorizer
 from colorizer.photos import open_photo
@@ -85,7 +87,7 @@ def predict_ab(
 @torch.inference_mode()
 def predict_batch(model: Colorizer, L_B1hw: Tensor, look: Look) -> Tensor:
     """ab of a batch at its own size, (B, 2, h, w) float32 on the CPU, computed where the network is."""
-    device = next(model.parameters()).device
+    device = next(model.parameters(), torch.empty(0)).device  # another backend's network has no parameters here
     with torch.autocast(device.type, torch.bfloat16, enabled=look.bf16):
         L = L_B1hw.to(device).contiguous(memory_format=torch.channels_last)
         ab = model.predict_ab(L, temperature=look.temperature)
@@ -131,11 +133,13 @@ def colorize(
     working_px: int | None = None,
     pipeline: Literal["ours", "published"] = "ours",
     bf16: bool = True,
+    hints: Sequence[Hint] = (),
 ) -> Image.Image:
     """Colour a photograph at its own size; its lightness is kept, any colour it had is ignored.
 
-    `image` is a PIL image, a path or a file's bytes; `model` a loaded one or a name; the rest is explained at `Look`.
-    Raises PhotoError for what cannot be read.
+    `image` is a PIL image, a path or a file's bytes; `model` a loaded one or a name; `hints` are colours at points of
+    the upright photograph, for a model that takes them; the rest is explained at `Look`.  Raises PhotoError for what
+    cannot be read, HintError for hints that do not fit.
     """
     if isinstance(model, str):
         from colorizer.checkpoints import load_model
@@ -146,6 +150,8 @@ def colorize(
     elif isinstance(image, str | Path):
         image = open_photo(Path(image), str(image))
     rgb_HW3 = np.asarray(image.convert("RGB"))
+    if hints:
+        model = HintedColorizer(model, hints, image.size)
     look = Look(temperature, working_px, pipeline, bf16)
     return paint(rgb_HW3, predict_batch(model, lightness_for(rgb_HW3, look, model), look))
 

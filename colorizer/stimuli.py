@@ -3,160 +3,33 @@
 The format is `truehue-stimulus-set/1` of docs/formats.md.
 """
 
-import csv
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageCms, PngImagePlugin
-from torch import Tensor
 from tqdm import tqdm
 
-from colorizer.baselines import CONTROLS, gray_ab, random_partners
+from colorizer.baselines import CONTROLS
 from colorizer.checkpoints import current_commit, load_checkpoint
-from colorizer.data import NEAR_DUPLICATE_BITS, hamming_bits
-from colorizer.metrics import delta_e00_mean, mean_chroma
-from colorizer.photos import PhotoError, is_grey, open_photo, perceptual_hash
-from colorizer.render import Rendered, from_lab, predict_ab, to_lab
-from colorizer.sources import PhotoFile, each_with_bytes, list_photos
+from colorizer.conditions import condition, external_condition, wanted_of
+from colorizer.drawing import Drawn, Settings, StimuliError, draw_photos
+from colorizer.externals import TIMEOUT_S, External, collect
+from colorizer.metrics import delta_e00_mean
+from colorizer.render import Rendered, from_lab
+
+__all__ = ["Settings", "StimuliError", "render_stimuli"]
 
 FORMAT = "truehue-stimulus-set/1"
-LOW_CHROMA = 4.0  # mean chroma below which real and fake are nearly the same grey picture
-
-
-class StimuliError(ValueError):
-    """A stimulus set that cannot be rendered; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the pictures are made."""
-
-    size_px: int = 256
-    fit: Literal["crop"] = "crop"  # the largest centred square, as in Zhang et al. 2016
-    image_format: Literal["png", "webp"] = "png"
-    seed: int = 0
-    n_requested: int | None = None
-
-
-@dataclass
-class _Drawn:
-    """A photograph that is in."""
-
-    file: PhotoFile
-    rgb_HW3: npt.NDArray[np.uint8]
-    phash: int
-    source_sha256: str
-    chroma: float
-    is_seen: bool = False
-    image_id: str = ""
-    group: str = ""
-    credit: dict[str, str] = field(default_factory=dict)
-
-
-def read_credits(real: Path) -> dict[str, dict[str, str]]:
-    """CREDITS.csv beside the photographs or one folder up: `file, author, licence, source` and, if wanted, `group`.
-
-    Keys are file names without folders.
-    """
-    for folder in (real, real.parent):
-        path = folder / "CREDITS.csv"
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                if "file" not in (reader.fieldnames or []):
-                    raise StimuliError(f"{path}: expected a column `file`, got {reader.fieldnames}")
-                return {Path(row["file"]).name: row for row in reader}
-    return {}
-
-
-def _square(image: Image.Image, size_px: int) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize((size_px, size_px), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
-
-
-def draw_photos(
-    real: Path, settings: Settings, *, seen_phashes: npt.NDArray[np.uint64], allow_seen: bool
-) -> tuple[list[_Drawn], list[dict[str, str]]]:
-    """Choose photographs in a seeded order until `n_requested` are in; every other one with its reason.
-
-    `seen_phashes` are those of every model's training photographs.
-    """
-    files = list_photos(real)
-    if not files:
-        raise StimuliError(f"{real}: expected a folder or .zip with photographs, found none")
-    order = np.random.default_rng(settings.seed).permutation(len(files))
-    drawn: list[_Drawn] = []
-    refused: list[dict[str, str]] = []
-    wanted = settings.n_requested or len(files)
-
-    def refuse(file: PhotoFile, reason: str, detail: str) -> None:
-        refused.append({"source": file.name, "reason": reason, "detail": detail})
-
-    shuffled = each_with_bytes([files[i] for i in order])
-    for file, data in tqdm(shuffled, total=len(files), desc="choosing photographs", unit="photo"):
-        if len(drawn) >= wanted:
-            refuse(file, "not_drawn", f"{wanted} photographs were asked for")
-            continue
-        try:
-            photo = _accept(file, data, settings, drawn, seen_phashes, allow_seen=allow_seen)
-        except PhotoError as error:
-            refuse(file, error.reason, str(error).removeprefix(f"{file.name}: "))
-        else:
-            drawn.append(photo)
-    # Ids in the order of names: nothing about the draw shows, and adding a photograph shifts little.
-    drawn.sort(key=lambda d: d.file.name)
-    credits_by_name = read_credits(real)
-    for i, photo in enumerate(drawn, start=1):
-        photo.image_id = f"p{i:03d}"
-        photo.credit = credits_by_name.get(Path(photo.file.name).name, {})
-        photo.group = photo.credit.get("group") or photo.image_id
-    return drawn, sorted(refused, key=lambda r: r["source"])
-
-
-def _accept(
-    file: PhotoFile,
-    data: bytes,
-    settings: Settings,
-    drawn: list[_Drawn],
-    seen_phashes: npt.NDArray[np.uint64],
-    *,
-    allow_seen: bool,
-) -> _Drawn:
-    image = open_photo(data, file.name)
-    if min(image.size) < settings.size_px:
-        raise PhotoError(
-            "too_small",
-            f"{image.width} x {image.height}, needs {settings.size_px} on the short side (see --size)",
-        )
-    rgb = np.asarray(_square(image, settings.size_px))
-    if is_grey(rgb):
-        raise PhotoError("grey", "has no colour; archive photographs have no real partner")
-    chroma = float(mean_chroma(to_lab(rgb)[:, 1:]))
-    if chroma < LOW_CHROMA:
-        raise PhotoError("low_chroma", f"mean chroma {chroma:.1f}, below {LOW_CHROMA:g}: 50 % by construction")
-    phash = perceptual_hash(image)
-    # The square is what the participant sees, the whole is what a training set holds: look for both.
-    both = np.array([phash, perceptual_hash(Image.fromarray(rgb))], dtype=np.uint64)
-    is_seen = bool(seen_phashes.size) and bool(
-        (hamming_bits(seen_phashes[None], both[:, None]) <= NEAR_DUPLICATE_BITS).any()
-    )
-    if is_seen and not allow_seen:
-        raise PhotoError("seen_in_training", "a model was trained on it (--allow-seen lets it in, marked)")
-    for other in drawn:
-        if (other.phash ^ phash).bit_count() <= NEAR_DUPLICATE_BITS:
-            raise PhotoError("duplicate", f"nearly the same as {other.file.name}")
-    return _Drawn(file, rgb, phash, hashlib.sha256(data).hexdigest(), chroma, is_seen)
 
 
 def pixels_sha256(rgb_HW3: npt.NDArray[np.uint8]) -> str:
@@ -191,51 +64,8 @@ def _stimulus_id(seed: int, image_id: str, condition: str) -> str:
     return "s" + hashlib.sha256(f"{seed}:{image_id}:{condition}".encode()).hexdigest()[:12]
 
 
-Predict = Callable[[_Drawn, Tensor], Tensor]
-
-
-def _condition(
-    name: str, weights: str | None, settings: Settings, drawn: list[_Drawn]
-) -> tuple[Predict, dict[str, Any]]:
-    """How a condition gets its ab from (photograph, L), and its provenance."""
-    if name == "gray":
-        return lambda _photo, L: gray_ab(L), _control("gray", "No colour: ab = 0.", {})
-    if name == "random":
-        by_name = {d.file.name: d for d in drawn}
-        try:
-            partners = random_partners([d.file.name for d in drawn], [d.group for d in drawn], seed=settings.seed)
-        except ValueError as error:
-            raise StimuliError(f"{error}; add photographs or leave out --model random") from None
-        told = "The colours (ab) of another photograph of the set, the low anchor of Zhang et al. 2016."
-        return (
-            lambda photo, _L: to_lab(by_name[partners[photo.file.name]].rgb_HW3)[:, 1:],
-            _control("random", told, {"seed": settings.seed}),
-        )
-    model, checkpoint = load_checkpoint(name, weights)
-    working_px = min(model.working_px, settings.size_px)
-    provenance = {
-        "kind": "model",
-        "model": name,
-        "checkpoint_sha256": checkpoint.sha256,
-        "settings": {"temperature": model.temperature, "working_px": working_px},
-        "description": f"{name}, retrained by Truehue ({checkpoint.results.get('photos_seen', '?')} photographs seen)",
-    }
-    # fp32 here: a stimulus set is rendered once and must be the same everywhere, speed comes second.
-    return lambda _photo, L: predict_ab(model, L, working_px=working_px), provenance
-
-
-def _control(name: str, description: str, settings: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "kind": "control",
-        "model": name,
-        "checkpoint_sha256": "",
-        "settings": settings,
-        "description": description,
-    }
-
-
 def render_stimuli(
-    real: Path,
+    folder: Path,
     models: list[str],
     out: Path,
     settings: Settings,
@@ -244,26 +74,44 @@ def render_stimuli(
     allow_seen: bool = False,
     name: str = "",
     n_random: int | None = None,
+    has_original: bool = True,
+    fakes: Sequence[External] = (),
+    fake_timeout_s: float = TIMEOUT_S,
+    fake_jobs: int = 0,
+    backend: str = "torch",
 ) -> dict[str, Any]:
     """Write a stimulus set to `out` and return its manifest.  `out` appears whole or not at all.
 
-    `models` are registry names or controls; `real` is always there.  `n_random` renders the *random* control for
-    that many photographs only (they serve as catch trials; the rest of the set stays small).
+    `models` are registry names or controls; `real` is always there, unless the photographs in `folder` have no
+    colour original (`has_original`): then the set is for designs that need none.  `n_random` renders the *random*
+    control for that many photographs only (they serve as catch trials; the rest of the set stays small).  `fakes`
+    are conditions that other programs colour; a photograph that one of them lacks is left out and listed.
     """
     if out.exists() and any(out.iterdir()):
         raise StimuliError(f"{out}: is not empty; choose another --out or remove it")
     name = name or re.sub(r"[^a-z0-9]+", "-", out.name.lower()).strip("-") or "stimuli"
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise StimuliError(f"--name: expected lower-case letters, digits and hyphens, got {name!r}")
-    if "real" in models:
-        raise StimuliError("--model real: the original is always in the set; name colorizers or controls")
-    seen = [load_checkpoint(m, (weights or {}).get(m))[1].seen_phashes for m in models if m not in CONTROLS]
+    _check_conditions(models, [f.name for f in fakes], has_original=has_original)
+    weights = weights or {}
+    seen = [load_checkpoint(m, weights.get(m))[1].seen_phashes for m in models if m not in CONTROLS]
     seen_phashes = torch.cat(seen).numpy().astype(np.uint64) if seen else np.empty(0, dtype=np.uint64)
-    drawn, refused = draw_photos(real, settings, seen_phashes=seen_phashes, allow_seen=allow_seen)
+    drawn, refused = draw_photos(
+        folder, settings, seen_phashes=seen_phashes, allow_seen=allow_seen, has_original=has_original
+    )
+    collected = {}
+    for fake in fakes if drawn else ():
+        collected[fake.name] = collect(fake, [wanted_of(d) for d in drawn], timeout_s=fake_timeout_s, jobs=fake_jobs)
+        failures = collected[fake.name].failures
+        refused += [{"source": f, "reason": "fake_missing", "detail": f"{fake.name}: {t}"} for f, t in failures.items()]
+        drawn = [d for d in drawn if d.file.name not in failures]
+    refused.sort(key=lambda r: r["source"])
     if not drawn:
         reasons = ", ".join(sorted({r["reason"] for r in refused}))
-        raise StimuliError(f"{real}: no usable photograph among {len(refused)} ({reasons})")
-    conditions = {m: _condition(m, (weights or {}).get(m), settings, drawn) for m in models}
+        first = f"; the first: {refused[0]['source']}: {refused[0]['detail']}" if refused else ""
+        raise StimuliError(f"{folder}: no usable photograph among {len(refused)} ({reasons}){first}")
+    conditions = {m: condition(m, weights.get(m), settings, drawn, backend=backend) for m in models}
+    conditions |= {f.name: external_condition(f, collected[f.name], drawn) for f in fakes}
     wearers = {d.image_id for d in drawn}
     if n_random is not None:
         chosen = np.random.default_rng((settings.seed, 1)).permutation(sorted(wearers))[:n_random]
@@ -273,16 +121,15 @@ def render_stimuli(
     (part / "images").mkdir(parents=True)
     stimuli = []
     try:
-        for photo in tqdm(drawn, desc="rendering pairs", unit="photo"):
-            lab = to_lab(photo.rgb_HW3)
-            L, ab_real = lab[:, :1], lab[:, 1:]
-            original = from_lab(L, ab_real)
-            pictures: dict[str, Rendered] = {"real": original}
-            for condition, (predict, _) in conditions.items():
-                if condition != "random" or photo.image_id in wearers:
-                    pictures[condition] = from_lab(L, predict(photo, L))
-            for condition, picture in pictures.items():
-                stimuli.append(_write(photo, condition, picture, original, part, settings))
+        for photo in tqdm(drawn, desc="rendering pairs" if has_original else "rendering", unit="photo"):
+            L = photo.L_B1HW
+            original = from_lab(L, photo.lab_13HW[:, 1:]) if has_original else None
+            pictures = {"real": original} if original else {}
+            for told, (predict, _) in conditions.items():
+                if told != "random" or photo.image_id in wearers:
+                    pictures[told] = from_lab(L, predict(photo, L))
+            for told, picture in pictures.items():
+                stimuli.append(_write(photo, told, picture, original, part, settings))
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -298,7 +145,7 @@ def render_stimuli(
         "name": name,
         "settings": asdict(settings),
         "commit": current_commit(),
-        "conditions": {"real": real_told} | {c: told for c, (_, told) in conditions.items()},
+        "conditions": ({"real": real_told} if has_original else {}) | {c: told for c, (_, told) in conditions.items()},
         "images": [_image_entry(d) for d in drawn],
         # Sorted by their random-looking ids: the order of the list tells nothing either.
         "stimuli": sorted(stimuli, key=lambda s: s["stimulus_id"]),
@@ -314,8 +161,20 @@ def render_stimuli(
     return manifest
 
 
-def _image_entry(photo: _Drawn) -> dict[str, Any]:
-    return {
+def _check_conditions(models: list[str], fakes: list[str], *, has_original: bool) -> None:
+    if "real" in models:
+        raise StimuliError("--model real: the original is always in the set; name colorizers or controls")
+    if not has_original and "random" in models:
+        raise StimuliError("--model random: photographs without an original have no colours to lend; leave it out")
+    names = [*models, *fakes, "real"]
+    for told in (n for n in names if names.count(n) > 1):
+        raise StimuliError(f"{told}: two conditions have this name; give one of them another")
+    if len(names) == 1:
+        raise StimuliError("expected at least one condition: --model or --fake")
+
+
+def _image_entry(photo: Drawn) -> dict[str, Any]:
+    entry = {
         "image_id": photo.image_id,
         "source": photo.file.name,
         "source_sha256": photo.source_sha256,
@@ -326,16 +185,17 @@ def _image_entry(photo: _Drawn) -> dict[str, Any]:
         "credit": photo.credit.get("source", ""),
         "mean_chroma": round(photo.chroma, 2),
     }
+    return entry if photo.cleaning is None else entry | {"cleaning": photo.cleaning}
 
 
 def _write(
-    photo: _Drawn, condition: str, picture: Rendered, original: Rendered, folder: Path, settings: Settings
+    photo: Drawn, condition: str, picture: Rendered, original: Rendered | None, folder: Path, settings: Settings
 ) -> dict[str, Any]:
     stimulus_id = _stimulus_id(settings.seed, photo.image_id, condition)
     file = f"images/{stimulus_id}.{settings.image_format}"
     save_lossless(picture.rgb_HW3, folder / file, settings.image_format)
     difference = None
-    if condition != "real":
+    if original is not None and condition != "real":
         pair = [torch.from_numpy(p.rgb_HW3).permute(2, 0, 1)[None] / 255.0 for p in (picture, original)]
         difference = round(float(delta_e00_mean(*pair)), 3)
     return {

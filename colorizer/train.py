@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -113,12 +114,16 @@ def start_from(model: Colorizer, init: str) -> list[int]:
 
 def optimizers_of(recipe: Recipe, objective: Objective, networks: dict[str, nn.Module]) -> dict[str, Any]:
     """One optimizer per phase.  Coupled decay (Adam) is the paper's solver; decoupled (AdamW) suits shorter runs."""
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    kinds: dict[str, Any] = {
+        "adam": partial(torch.optim.Adam, betas=recipe.betas),
+        "adamw": partial(torch.optim.AdamW, betas=recipe.betas),
+        "rmsprop": partial(torch.optim.RMSprop, alpha=0.9, eps=1e-7),  # Keras's defaults, which Wallner's bots use
+    }
     made = {}
     for phase in objective.all_phases:
         groups = [{"lr_factor": 1.0, "lr": recipe.learning_rate, **g} for g in objective.learns(phase, networks)]
         groups = [g | {"params": [p for p in g["params"] if p.requires_grad]} for g in groups]
-        made[phase] = kind(groups, betas=recipe.betas, weight_decay=recipe.weight_decay)
+        made[phase] = kinds[recipe.optimizer](groups, weight_decay=recipe.weight_decay)
     return made
 
 
@@ -288,7 +293,9 @@ class Run:
             len(crops), batch=recipe.batch, steps=recipe.steps, first_step=self.step, seed=recipe.seed,
             parts=recipe.accumulate * world.size, rank=world.rank, world=world.size,
         )  # fmt: skip
-        loader = iter(DataLoader(crops, batch_sampler=batches, num_workers=workers))
+        # A generator of its own: a loader draws its workers' seed when it starts, and dropout must not notice.
+        own = torch.Generator().manual_seed(recipe.seed)
+        loader = iter(DataLoader(crops, batch_sampler=batches, num_workers=workers, generator=own))
         networks = {k: world.wrapped(n) for k, n in self.networks.items()}
         if self.compiled:
             compile_network: Any = torch.compile

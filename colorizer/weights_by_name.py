@@ -57,6 +57,14 @@ PUBLISHED = {
             told="the authors' Caffe release, logits times 2.606; the old Berkeley links are dead",
         ),
         PublishedWeights(
+            "siggraph17-pytorch",
+            "siggraph17",
+            "siggraph17-df00044c.pth",
+            "https://colorizers.s3.us-east-2.amazonaws.com/siggraph17-df00044c.pth",
+            "df00044c",
+            told="the authors' PyTorch release of the interactive network",
+        ),
+        PublishedWeights(
             "vgg16-imagenet",
             "",
             "vgg16-397923af.pth",

@@ -110,8 +110,8 @@ def parse_manifest(content: bytes, *, where: str = "manifest.json") -> Manifest:
     conditions = {
         key: _provenance(reader, key, value) for key, value in reader.table(data, "conditions", "the set").items()
     }
-    if REAL not in conditions:
-        raise ManifestError(f"{where}: conditions: the originals ({REAL!r}) are missing; {RENDER}")
+    if not conditions:
+        raise ManifestError(f"{where}: conditions: expected at least one, got none; {RENDER}")
     photos = tuple(_photo(reader, item) for item in reader.rows(data, "images"))
     stimuli = tuple(_stimulus(reader, item) for item in reader.rows(data, "stimuli"))
     _check_whole(where, conditions, photos, stimuli)
@@ -209,7 +209,11 @@ def _stimulus(reader: _Reader, item: dict[str, Any]) -> Stimulus:
 def _check_whole(
     where: str, conditions: Mapping[str, Provenance], photos: tuple[Photo, ...], stimuli: tuple[Stimulus, ...]
 ) -> None:
-    """Check what only the whole can tell: unique names, known references, originals, equal sizes."""
+    """Check what only the whole can tell: unique names, known references, originals, equal sizes.
+
+    A set without the condition `real` is of photographs that have no original (archive photographs): fit for designs
+    that need none.
+    """
     image_ids = {photo.image_id for photo in photos}
     if len(image_ids) < len(photos):
         raise ManifestError(f"{where}: images: an image_id occurs twice; {RENDER}")
@@ -228,14 +232,16 @@ def _check_whole(
             )
         names.add(s.stimulus_id)
         by_cell[s.image_id, s.condition] = s
+    first: dict[str, Stimulus] = {}
     for s in stimuli:
-        real = by_cell.get((s.image_id, REAL))
-        if real is None:
+        if REAL in conditions and (s.image_id, REAL) not in by_cell:
             raise ManifestError(f"{where}: image {s.image_id}: the original is missing; {RENDER}")
-        if (s.width_px, s.height_px) != (real.width_px, real.height_px):
+        other = by_cell.get((s.image_id, REAL)) or first.setdefault(s.image_id, s)
+        if (s.width_px, s.height_px) != (other.width_px, other.height_px):
+            named = "the original" if other.condition == REAL else other.condition
             raise ManifestError(
                 f"{where}: image {s.image_id}: {s.condition} is {s.width_px}×{s.height_px} px, "
-                f"the original {real.width_px}×{real.height_px}; {RENDER}"
+                f"{named} {other.width_px}×{other.height_px}; {RENDER}"
             )
 
 

@@ -26,6 +26,7 @@ class Colorizer(nn.Module, ABC):
     working_px: int = 256  # short side at which it colours best
     objective: str = "classification"
     temperature: float = PAPER_TEMPERATURE  # of the annealed mean; means nothing to a regression
+    takes_hints: bool = False  # `predict_ab` has hint_ab and hint_mask
     keeps_activations: bool = True  # False: training recomputes them block by block, for memory
 
     @abstractmethod

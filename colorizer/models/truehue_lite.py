@@ -134,7 +134,8 @@ class _Up(nn.Module):
         )
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        # Sides are multiples of 32, so this is the skip's size; exported, a factor is simpler than a shape.
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         mixed: Tensor = self.mix(torch.cat((x, skip), dim=1))
         return mixed
 

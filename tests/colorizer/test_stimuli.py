@@ -236,4 +236,7 @@ def test_models_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
     """Each model with its size and where its weights are, and the controls."""
     assert main(["models"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("truehue-lite", "zhang2016", "32.2 M", "gray", "random"))
+    assert all(
+        name in text
+        for name in ("truehue-lite", "zhang2016", "32.24 M", "siggraph17", "pix2pix", "wallner-alpha", "gray", "random")
+    )

@@ -45,7 +45,8 @@ CHANGES = [
     (lambda d: d["stimuli"][0].update(condition="none"), "condition none is not declared"),
     (lambda d: d["stimuli"][0].update(pixels_sha256="abc"), "pixels_sha256: expected"),
     (lambda d: d["stimuli"].pop(0), "image p000: the original is missing"),
-    (lambda d: d["conditions"].pop("real"), "the originals ('real') are missing"),
+    (lambda d: d["conditions"].pop("real"), "condition real is not declared"),
+    (lambda d: d["conditions"].clear(), "expected at least one, got none"),
     (lambda d: d["stimuli"].append(d["stimuli"][0]), "occurs twice"),
     (lambda d: d["images"].append(d["images"][0]), "an image_id occurs twice"),
     (lambda d: d["images"].pop(0), "image p000 is not among the images"),
@@ -66,6 +67,22 @@ def test_a_bad_manifest_is_one_line(tmp_path, change, message):
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "python -m colorizer stimuli" in str(caught.value)
+
+
+def test_a_set_without_originals_is_read_and_its_pictures_still_match_each_other(tmp_path):
+    """Archive photographs have no `real`; the sizes of an image's pictures must agree all the same."""
+    folder = make_set(tmp_path / "set", n=2, n_random=2)
+
+    def drop_originals(data):
+        del data["conditions"]["real"]
+        data["stimuli"] = [s for s in data["stimuli"] if s["condition"] != "real"]
+
+    edit(folder, drop_originals)
+    manifest = read_manifest(folder)
+    assert {s.condition for s in manifest.stimuli} == {"lite", "random"}
+    edit(folder, _resize)
+    with pytest.raises(ManifestError, match="16×32"):
+        read_manifest(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", None])

@@ -1,0 +1,189 @@
+"""Commands beyond training, colouring and judging: stimuli, models, export, hints, gallery, table."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from colorizer.defaults import DEFAULT_MODEL, HINT_COUNTS, TABLE_RECIPES
+
+
+def _stimuli(arguments: argparse.Namespace) -> int:
+    from colorizer.externals import parse_fake
+    from colorizer.stimuli import Settings, render_stimuli
+
+    fakes = [parse_fake(text) for text in arguments.fake]
+    models = arguments.model if arguments.model is not None else [] if fakes else [DEFAULT_MODEL]
+    manifest = render_stimuli(
+        arguments.real or arguments.archive,
+        models,
+        arguments.out,
+        Settings(
+            size_px=arguments.size,
+            image_format=arguments.format,
+            seed=arguments.seed,
+            n_requested=arguments.n,
+            retouch=not arguments.no_retouch,
+        ),
+        weights=arguments.weights_of(arguments.weights, models),
+        allow_seen=arguments.allow_seen,
+        name=arguments.name,
+        n_random=arguments.n_random,
+        has_original=arguments.real is not None,
+        fakes=fakes,
+        fake_timeout_s=arguments.fake_timeout,
+        fake_jobs=arguments.fake_jobs,
+        backend=arguments.backend,
+    )
+    for told, condition in manifest["conditions"].items():
+        for file in condition["settings"].get("unused_outputs", []):
+            print(f"unused: {told}: {file}: fits no photograph of the set", file=sys.stderr)
+    for refusal in manifest["refused"]:
+        if refusal["reason"] != "not_drawn":
+            print(f"refused: {refusal['source']}: {refusal['reason']}: {refusal['detail']}", file=sys.stderr)
+    n_refused = sum(r["reason"] != "not_drawn" for r in manifest["refused"])
+    print(
+        f"{len(manifest['images'])} photographs, {len(manifest['stimuli'])} pictures, {n_refused} refused: "
+        f"{arguments.out / 'manifest.json'}"
+    )
+    return 0
+
+
+def _models(_: argparse.Namespace) -> int:
+    from colorizer.listing import list_models
+
+    print(list_models())
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from colorizer.checkpoints import load_model
+    from colorizer.onnx_export import export_onnx
+
+    weights = arguments.weights_of(arguments.weights, [arguments.model]).get(arguments.model)
+    story = export_onnx(load_model(arguments.model, weights), arguments.out, temperature=arguments.temperature)
+    size = arguments.out.stat().st_size / 1e6
+    decoded = "" if story.temperature is None else f", T = {story.temperature:g}"
+    print(
+        f"{arguments.out}: {story.name}, {size:.1f} MB, input {story.channels} x H x W, sides multiples of "
+        f"{story.multiple}, L in [0, 100] (CIE, not grey levels){decoded}"
+    )
+    return 0
+
+
+def _hints(arguments: argparse.Namespace) -> int:
+    from colorizer.checkpoints import load_model
+    from colorizer.hint_curve import as_text, measure, plot
+
+    weights = arguments.weights_of(arguments.weights, [arguments.model]).get(arguments.model)
+    model = load_model(arguments.model, weights)
+    curve = measure(
+        model, arguments.data, counts=tuple(arguments.counts), size_px=arguments.size, limit=arguments.limit,
+        seed=arguments.seed,
+    )  # fmt: skip
+    for path, write in ((arguments.json, lambda p: p.write_text(json.dumps(curve, indent=1) + "\n", encoding="utf-8")),
+                        (arguments.plot, lambda p: plot(curve, p))):  # fmt: skip
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path)
+    print(as_text(curve))
+    return 0
+
+
+def _gallery(arguments: argparse.Namespace) -> int:
+    from colorizer.gallery import write_gallery
+
+    given = arguments.weights_of(arguments.weights, arguments.model)
+    n, bytes_written = write_gallery(
+        arguments.photos, arguments.model, arguments.out, weights=given, longest_px=arguments.size,
+        limit=arguments.limit, title=arguments.title,
+    )  # fmt: skip
+    print(f"{arguments.out}: {n} photographs, {len(arguments.model)} colorizers, {bytes_written / 1e6:.1f} MB")
+    return 0
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from colorizer.table import make_table
+
+    path = make_table(
+        arguments.data, arguments.val, arguments.out, minutes=arguments.minutes, recipes=arguments.recipes,
+        limit=arguments.limit, results=arguments.results, workers=arguments.workers,
+    )  # fmt: skip
+    print(path)
+    return 0
+
+
+Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def add_commands(
+    command: Command,
+    with_model: Callable[[argparse.ArgumentParser, bool], None],
+    with_backend: Callable[[argparse.ArgumentParser], None],
+    weights_of: Callable[[Sequence[str], Sequence[str]], dict[str, str]],
+) -> None:
+    """Add these commands to the parser that cli.py makes; `weights_of` reads its `--weights`."""
+    sub = command("stimuli", _stimuli, "render a stimulus set: real and fake pairs, or archive photographs")
+    source = sub.add_mutually_exclusive_group(required=True)
+    source.add_argument("--real", type=Path, metavar="DIR", help="folder or .zip of colour photographs or paintings")
+    source.add_argument("--archive", type=Path, metavar="DIR", help="photographs that have no colour original")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    with_model(sub, True)
+    sub.set_defaults(model=None, weights_of=weights_of)
+    sub.add_argument("--n", type=int, help="draw so many photographs (default: all usable ones)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
+    sub.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless")
+    sub.add_argument("--name", default="", help="of the set (default: the folder's)")
+    sub.add_argument("--n-random", type=int, help="render the control `random` for so many photographs only")
+    sub.add_argument("--allow-seen", action="store_true", help="let in photographs a model was trained on, marked")
+    sub.add_argument(
+        "--fake",
+        action="append",
+        default=[],
+        metavar="NAME=DIR|COMMAND",
+        help="a folder of another program's outputs, or a command with {input} and {output}",
+    )
+    sub.add_argument("--fake-timeout", type=float, default=300.0, metavar="S", help="per picture (default 300)")
+    sub.add_argument("--fake-jobs", type=int, default=0, metavar="N", help="commands at a time (default: cores)")
+    sub.add_argument("--no-retouch", action="store_true", help="--archive: leave scratches and specks")
+    with_backend(sub)
+
+    command("models", _models, "list the colorizers, their size, their weights and their recipes")
+
+    sub = command("export", _export, "write a network as an ONNX file")
+    with_model(sub, False)
+    sub.set_defaults(weights_of=weights_of)
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
+    sub.add_argument("--temperature", type=float, help="of the annealed mean, baked into the file")
+
+    sub = command("hints", _hints, "PSNR against the number of hints, as JSON and as a plot")
+    sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
+    with_model(sub, False)
+    sub.set_defaults(model="siggraph17", weights_of=weights_of)
+    sub.add_argument("--counts", nargs="+", type=int, default=list(HINT_COUNTS), metavar="N", help="numbers of hints")
+    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
+    sub.add_argument("--limit", type=int, help="use the first so many photographs")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--json", type=Path, metavar="FILE")
+    sub.add_argument("--plot", type=Path, metavar="FILE.png")
+
+    sub = command("gallery", _gallery, "one page with before and after of every colorizer, with sliders")
+    sub.add_argument("--photos", nargs="+", required=True, metavar="DATA", help="colour or archive photographs")
+    with_model(sub, True)
+    sub.set_defaults(weights_of=weights_of)
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE.html")
+    sub.add_argument("--size", type=int, default=480, help="longer side in pixels (default 480)")
+    sub.add_argument("--limit", type=int, help="use the first so many photographs")
+    sub.add_argument("--title", default="Before and after")
+
+    sub = command("table", _table, "train every small recipe and judge all, resumably")
+    sub.add_argument("--data", nargs="+", required=True, metavar="DATA", help="photographs to train on")
+    sub.add_argument("--val", nargs="+", required=True, metavar="DATA", help="photographs to judge on")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="runs and results; call again to go on")
+    sub.add_argument("--minutes", type=float, default=15.0, help="per recipe at most, 15 is the whole of it")
+    sub.add_argument("--recipes", nargs="+", default=list(TABLE_RECIPES), metavar="NAME")
+    sub.add_argument("--limit", type=int, help="judge on the first so many photographs")
+    sub.add_argument("--results", type=Path, metavar="DIR", help="also write table.json and table.md here")
+    sub.add_argument("--workers", type=int, default=1, help="processes that read photographs")
