@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.importers.commands import add_import_commands
+from analysis.study_commands import add_study_commands
 
 if TYPE_CHECKING:
     from analysis.results import Results
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
     add_import_commands(commands)
+    add_study_commands(commands)
     return parser
 
 
