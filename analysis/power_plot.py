@@ -58,7 +58,7 @@ def draw(plan: Plan, points: Sequence[Point], directory: Path) -> None:
             axes.set_xlim(min(sizes) / 1.15, end * 1.1)
             axes.set_ylim(0, 102)
             axes.set_title(TITLES[comparison])
-            axes.set_xlabel("participants in all (∞: what the photographs allow)")
+        figure.supxlabel("participants in all (∞: as far as the photographs allow)", fontsize=9.5)
         panels[0].set_ylabel(MEASURES[plan.question])
         panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
         handles, labels = panels[0].get_legend_handles_labels()
