@@ -62,5 +62,5 @@ def draw(plan: Plan, points: Sequence[Point], directory: Path) -> None:
         panels[0].set_ylabel(MEASURES[plan.question])
         panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(images)), labelcolor=INK)
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(images)), labelcolor=INK)
         save(figure, directory, "power")
