@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_report(commands)
+    _add_compare(commands)
     add_import_commands(commands)
     add_study_commands(commands)
     return parser
@@ -86,6 +87,33 @@ def add_mapping_options(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--title", default="", help="title of the report")
     table.add_argument("--margin", type=float, help="equivalence margin declared beforehand, e.g. 0.05")
     table.add_argument("--confidence", type=float, help="of every interval, 0.95 by default")
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="rates of several studies side by side, with the published table of Zhang et al. beside",
+        description="Print the fool rates of several studies and of Zhang et al. (2016); --out writes a page of them.",
+    )
+    compare.add_argument(
+        "studies", type=Path, nargs="+", metavar="STUDY", help="an export (directory or .zip) or a report's directory"
+    )
+    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.html, tables/ and figures/ there")
+    compare.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace, command: str) -> int:
+    from analysis.studies import compare_table, lines, published_rows, study_rows, write_comparison
+
+    rows = [row for path in options.studies for row in study_rows(path)] + published_rows()
+    for line in lines(compare_table(rows)):
+        print(line)
+    if any(row.is_simulated for row in rows):
+        print("SIMULATED data among these studies.")
+    print("Other people and other photographs in each study and in the papers: no test is made between rows.")
+    if options.out:
+        print(write_comparison(options.studies, rows, options.out, command=command))
+    return 0
 
 
 def mapping_sections(options: argparse.Namespace) -> dict[str, Any]:

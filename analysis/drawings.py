@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -12,6 +13,9 @@ from analysis.colour import FACTS
 from analysis.published import FULL_2016
 from analysis.results import Results
 from analysis.sentences import ends, level, number, percent
+
+if TYPE_CHECKING:
+    from analysis.studies import Row
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,26 @@ def draw(results: Results, directory: Path) -> dict[str, Drawing]:
                 ),
             )
     return drawings
+
+
+def draw_comparison(rows: Sequence[Row], directory: Path, *, is_simulated: bool) -> Drawing:
+    """Draw the rates of several studies and the published ones, and save the figure."""
+    import matplotlib as mpl
+
+    from analysis import plots
+
+    with mpl.rc_context(plots.STYLE):
+        figure = plots.comparison(rows)
+        if is_simulated:
+            plots.watermark(figure)
+        svg = plots.save(figure, directory, "compare")
+    mark = "SIMULATED DATA. " if is_simulated else ""
+    return Drawing(
+        "compare",
+        Markup(svg),  # noqa: S704 - matplotlib drew it, and it escapes text
+        f"{mark}Circles: studies, with their intervals. Squares: published rates ± one standard error. Line: chance.",
+        mark + " ".join(f"{row.study}, {row.condition}: {percent(row.fool_rate)}%." for row in rows),
+    )
 
 
 def _rates(results: Results, add: Any, plots: Any) -> None:

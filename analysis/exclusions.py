@@ -144,11 +144,11 @@ def select(
         else:
             hit_trials = test[rule.matches(test, plan)]
             hit_sessions = left[left["session_id"].isin(hit_trials["session_id"])]
-        if rule.excludes:
-            test = test.drop(hit_trials.index)
+        if rule.excludes and len(hit_sessions) + len(hit_trials):
+            test = test[~test.index.isin(hit_trials.index)]
             left_out_by.loc[hit_trials.index] = rule.name
             if rule.unit == "session":
-                left = left.drop(hit_sessions.index)
+                left = left[~left.index.isin(hit_sessions.index)]
         steps.append(
             Step(
                 rule=rule.name,

@@ -69,7 +69,7 @@ def _trace(table: LongTable) -> pd.DataFrame:
 
 def _conditions(rows: pd.DataFrame) -> list[str]:
     """Conditions in the order in which the table names them first."""
-    return [str(name) for name in dict.fromkeys(rows["condition"])]
+    return [str(name) for name in rows["condition"].unique()]
 
 
 def _ratings(table: LongTable, plan: Plan, rows: pd.DataFrame) -> Results:
@@ -119,7 +119,8 @@ def _variants(table: LongTable, plan: Plan, order: list[str]) -> tuple[Variant, 
     variants = []
     for name, (reads, chosen) in choices.items():
         rows = chosen[chosen["is_fake"].astype(bool)] if table.mapping.design == "single" else chosen
-        present = [condition for condition in order if condition in set(rows["condition"])]
+        found = set(rows["condition"].unique())
+        present = [condition for condition in order if condition in found]
         variants.append(Variant(name, reads, condition_rates(rows, present, plan.confidence, PAIR)))
     return tuple(variants)
 

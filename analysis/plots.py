@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -23,6 +23,9 @@ from analysis.estimate import CHANCE, FoolRate
 from analysis.published import Published
 from analysis.ratings import MeanRating
 from analysis.secondary import Estimate
+
+if TYPE_CHECKING:
+    from analysis.studies import Row
 
 BLUE, VERMILION, GREEN, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#8a8f98", "#22262b"
 CYCLE = (BLUE, VERMILION, GREEN, "#CC79A7", ORANGE, "#56B4E9")
@@ -182,6 +185,24 @@ def colour(images: pd.DataFrame, facts: Sequence[Association], labels: dict[str,
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
         axes.set_title(f"ρ = {one.rho:.2f} [{one.ci_low:.2f}, {one.ci_high:.2f}]".replace("-", "−"), fontsize=9)
     panels[0].set_ylabel("fool rate")
+    return figure
+
+
+def comparison(rows: Sequence[Row]) -> Figure:
+    """Rates of several studies with their intervals, published ones as grey squares ± one standard error."""
+    figure, (axes,) = _figure(1.1 + 0.3 * len(rows))
+    for place, row in enumerate(reversed(rows)):
+        colour, marker = (BLUE, "o") if row.is_ours else (GREY, "s")
+        axes.plot([100 * row.ci_low, 100 * row.ci_high], [place, place], color=colour, linewidth=2)
+        axes.plot(100 * row.fool_rate, place, marker, color=colour, markersize=6)
+    axes.axvline(100 * CHANCE, color=INK, linewidth=1)
+    axes.set_yticks(range(len(rows)))
+    axes.set_yticklabels([f"{row.condition} · {row.study}" for row in reversed(rows)], fontsize=8.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    _percent_axis(axes)
+    axes.set_xlabel("fool rate")
     return figure
 
 

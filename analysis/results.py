@@ -99,11 +99,13 @@ def analyse(export: Export) -> Results:
         )
     trials = selection.trials
     test = long_table(selection.test)
-    order = [name for name in export.manifest["conditions"] if name in set(test["condition"])]
+    order = [name for name in export.manifest["conditions"] if name in set(test["condition"].unique())]
     design = " and ".join(selection.test["design"].unique())
     rates = condition_rates(test, order, plan.confidence, design)
     low_anchor = long_table(trials[trials["control"] == "low_anchor"])
-    anchors = condition_rates(low_anchor, sorted(set(low_anchor["condition"])), plan.confidence, design, others=rates)
+    anchors = condition_rates(
+        low_anchor, sorted(low_anchor["condition"].unique()), plan.confidence, design, others=rates
+    )
     asked = instructed(trials)
     results = assemble(
         _about(export, design),
@@ -119,7 +121,7 @@ def analyse(export: Export) -> Results:
         results,
         anchors=anchors,
         participants=add_behaviour(results.participants, trials),
-        variants=_variants(export, plan, order, design),
+        variants=_variants(export, plan, order, design, rates),
         export=export,
         sessions=selection.sessions,
         detail=Detail(
@@ -262,7 +264,9 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _variants(export: Export, plan: Plan, order: list[str], design: str) -> tuple[Variant, ...]:
+def _variants(
+    export: Export, plan: Plan, order: list[str], design: str, rates: tuple[FoolRate, ...]
+) -> tuple[Variant, ...]:
     """The rates with and without exclusions, from the most lenient choice to the strictest."""
     planned = planned_rules(plan)
     choices = (
@@ -285,8 +289,13 @@ def _variants(export: Export, plan: Plan, order: list[str], design: str) -> tupl
     )
     variants = []
     for name, reads, rules in choices:
+        if rules == planned:
+            # The main result, and any choice that comes to the same: nothing to compute again.
+            variants.append(Variant(name, reads, rates))
+            continue
         test = long_table(select(export.sessions, export.trials, plan, rules).test)
-        present = [condition for condition in order if condition in set(test["condition"])]
+        found = set(test["condition"].unique())
+        present = [condition for condition in order if condition in found]
         variants.append(Variant(name, reads, condition_rates(test, present, plan.confidence, design)))
     return tuple(variants)
 
