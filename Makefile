@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: coverage bench-mixed help fuzz setup demo test lint types format smoke leaks screenshots report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help fuzz setup demo test lint types format smoke leaks screenshots report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,8 @@ table: $(VENV)/.colorizer  ## PHOTOS_TRAIN=… PHOTOS_VAL=… MINUTES=15: every 
 
 bench-backends: $(VENV)/.all  ## parity and speed of torch, onnxruntime and OpenCV, into docs/results
 	@$(BIN)/python tools/bench_backends.py --out docs/results/backends.json
+bench-analysis: $(VENV)/.all  ## reports of up to a million trials: time, memory, growth, into docs/results
+	@$(BIN)/python tools/bench_analysis.py --out docs/results/analysis-large.json
 
 stimuli-demo: $(VENV)/.colorizer  ## render the demo's stimulus set again with the shipped network
 	@rm -rf study/demo/stimuli
