@@ -55,7 +55,7 @@ def write_gallery(
         except (PhotoError, OSError) as error:
             refused.append(str(error))
             continue
-        sections.append(_section(source.name, image, loaded, longest_px))
+        sections.append(_section(source.name, image, loaded, longest_px, shows_grey=GRAY in models))
     if not sections:
         raise GalleryError(f"no readable image among {len(sources)}: {refused[0]}")
     told = (
@@ -78,7 +78,9 @@ def write_gallery(
     return len(sections), out.stat().st_size
 
 
-def _section(name: str, image: Image.Image, models: Mapping[str, Colorizer], longest_px: int) -> str:
+def _section(
+    name: str, image: Image.Image, models: Mapping[str, Colorizer], longest_px: int, *, shows_grey: bool
+) -> str:
     scale = min(1.0, longest_px / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     cleaned = clean_lightness(np.asarray(image))
@@ -90,6 +92,8 @@ def _section(name: str, image: Image.Image, models: Mapping[str, Colorizer], lon
     else:
         L = torch.from_numpy(np.array(Image.fromarray(cleaned.L_HW).resize(size, Image.Resampling.LANCZOS)))[None, None]
         L = L.clamp(0.0, 100.0)
+    if shows_grey:
+        made[GRAY] = torch.zeros_like(L).expand(-1, 2, -1, -1)
     for told, model in models.items():
         made[told] = predict_ab(model, L, working_px=model.working_px)
     before = _data_uri(from_lab(L, torch.zeros_like(L).expand(-1, 2, -1, -1)).rgb_HW3)
@@ -98,7 +102,7 @@ def _section(name: str, image: Image.Image, models: Mapping[str, Colorizer], lon
 
 
 def _figure(name: str, told: str, before: str, after: str, size: tuple[int, int]) -> str:
-    what = "the original colours" if told == ORIGINAL else f"coloured by {told}"
+    what = {ORIGINAL: "the original colours", GRAY: "without colour"}.get(told, f"coloured by {told}")
     label = html.escape(f"{name}: how much is shown grey, the rest {what}", quote=True)
     sides = f'width="{size[0]}" height="{size[1]}"'
     return (
