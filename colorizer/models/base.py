@@ -57,14 +57,14 @@ class Colorizer(nn.Module, ABC):
 @contextmanager
 def _statistics_kept(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
     """The second computation of a block must not count its batch a second time in the running statistics."""
-    momenta = [norm.momentum for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        for norm, (momentum, counter) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter
 
 
 def pad_to_multiple(L_B1HW: Tensor, multiple: int) -> Tensor:
