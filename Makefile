@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: bench-analysis coverage bench-mixed help fuzz setup demo test lint types format smoke leaks screenshots report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks screenshots report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -81,6 +81,9 @@ coverage: $(VENV)/.all  ## how often the intervals cover: 20,000 studies a desig
 
 bench-mixed: $(VENV)/.all  ## the mixed model's time beside glmmTMB's; needs r-cran-glmmtmb
 	@$(BIN)/python tools/bench_mixed.py
+
+bench: $(VENV)/.colorizer  ## speed and memory of the colorizer beside the published way, into docs/benchmarks.md
+	@TQDM_DISABLE=1 $(BIN)/python tools/bench_colorizer.py
 
 fuzz: $(VENV)/.colorizer  ## colour 10,000 damaged files: no crash, no hang, none lost
 	@TQDM_DISABLE=1 $(BIN)/python tools/fuzz.py --n 10000

@@ -37,10 +37,12 @@ def condition(
     working_px = min(model.working_px, settings.size_px)
     provenance = {
         "kind": "model",
-        "model": name,
+        "model": checkpoint.name,  # says whose weights: the architecture's name alone would not
         "checkpoint_sha256": checkpoint.sha256,
         "settings": {"temperature": network.temperature, "working_px": working_px, "backend": backend},
-        "description": f"{name}, retrained by Truehue ({checkpoint.results.get('photos_seen', '?')} photographs seen)",
+        "description": f"{checkpoint.name}, weights as published"
+        if checkpoint.flavour
+        else f"{checkpoint.name}, retrained by Truehue ({checkpoint.results.get('photos_seen', '?')} photographs seen)",
     }
     # fp32 here: a stimulus set is rendered once and must be the same everywhere, speed comes second.
     return lambda _photo, L: predict_ab(model, L, working_px=working_px), provenance

@@ -86,7 +86,9 @@ def test_recomputed_activations_change_no_gradient_and_no_statistics() -> None:
 def test_not_a_number_stops_the_run_at_once(photo_folder: Path, tmp_path: Path) -> None:
     """A learning rate far too high: one line with the step and what to do, and no checkpoint."""
     with pytest.raises(RecipeError, match=r"the loss became nan at step \d+ .*lower learning_rate and start anew"):
-        train(replace(TINY, learning_rate=1e30, steps=30, validate_every=30), [photo_folder], tmp_path / "run", workers=0)
+        train(
+            replace(TINY, learning_rate=1e30, steps=30, validate_every=30), [photo_folder], tmp_path / "run", workers=0
+        )
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 

@@ -1,0 +1,359 @@
+"""Measure the colorizer side by side with the published way, and write docs/benchmarks.md.
+
+    python tools/bench_colorizer.py --photos 200 --out docs/benchmarks.md
+
+Each measurement runs in a process of its own, so that its peak memory is its own.  Both ways of a comparison take turns
+in the same run.  Besides wall time, processor time is given: it means something on a crowded machine, too.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from colorizer.ab_bins import N_BINS, soft_encode
+from colorizer.colouring import Options, colour_files, targets_of
+from colorizer.lab import rgb_to_lab
+from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
+from colorizer.models.base import Colorizer, no_grad_eval
+from colorizer.models.zhang2016 import Zhang2016
+from colorizer.rebalancing import load_prior, rebalancing_weights
+from colorizer.render import Look, lightness_for, predict_batch
+from colorizer.sources import PhotoFile, list_photos
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "photos"
+GMAC_AT_256 = 41.8  # of the network (counted from its layers)
+
+
+def peak_mb() -> float:
+    """Highest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Watch:
+    """Wall and processor time of a block."""
+
+    def __enter__(self) -> "Watch":
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall, self.cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
+def network() -> tuple[Colorizer, str]:
+    """The 2016 network: the published weights if they are in the cache, else seeded ones with settled BatchNorm."""
+    from colorizer.checkpoints import load_model
+    from colorizer.weights_by_name import PUBLISHED, cached
+
+    if cached(PUBLISHED["zhang2016-pytorch-v2"]):
+        return load_model("zhang2016-pytorch-v2"), "zhang2016-pytorch-v2"
+    torch.manual_seed(0)
+    model = Zhang2016().train()
+    with torch.no_grad():
+        model(lightness_for(np.asarray(Image.open(sorted(SAMPLES.glob("*.jpg"))[0]))[:256, :256], Look(), model))
+    return no_grad_eval(model), "seeded random weights (the published ones are not in the cache)"
+
+
+def photographs(folder: Path, n: int) -> list[PhotoFile]:
+    """`n` JPEG files of 256 x 256: crops of the samples."""
+    rng = np.random.default_rng(0)
+    sources = sorted(SAMPLES.glob("*.jpg"))
+    folder.mkdir(parents=True)
+    for i in range(n):
+        with Image.open(sources[i % len(sources)]) as image:
+            side = min(image.size)
+            left, top = rng.integers(0, image.width - side + 1), rng.integers(0, image.height - side + 1)
+            box = (int(left), int(top), int(left) + side, int(top) + side)
+            image.convert("RGB").resize((256, 256), box=box).save(folder / f"{i:05d}.jpg", quality=92)
+    return list_photos(folder)
+
+
+@torch.inference_mode()
+def published_way(photos: list[PhotoFile], out: Path, model: Colorizer) -> None:
+    """One photograph at a time, fp32, scikit-image's Lab: what the released script does, with the same network."""
+    from skimage.color import lab2rgb, rgb2lab
+
+    out.mkdir(parents=True, exist_ok=True)
+    for photo in photos:
+        with Image.open(photo.source / photo.name) as image:
+            rgb = np.asarray(image.convert("RGB"))
+        squashed = np.asarray(Image.fromarray(rgb).resize((256, 256), Image.Resampling.BICUBIC))
+        L_full, L = rgb2lab(rgb)[..., 0], rgb2lab(squashed)[..., 0]
+        ab = model.predict_ab(torch.from_numpy(L).float()[None, None])
+        ab = F.interpolate(ab, size=rgb.shape[:2], mode="bilinear")
+        lab = np.concatenate((L_full[..., None], ab[0].permute(1, 2, 0).numpy()), axis=2)
+        picture = (np.clip(lab2rgb(lab), 0, 1) * 255).round().astype(np.uint8)
+        Image.fromarray(picture).save(out / (Path(photo.name).stem + ".png"))
+
+
+def part_colouring(n: int, rounds: int = 5) -> dict[str, Any]:
+    """File to file, the two ways taking turns; the difference in ab on a few."""
+    model, weights = network()
+    with tempfile.TemporaryDirectory() as place:
+        photos = photographs(Path(place) / "in", n)
+        published_way(photos[:2], Path(place) / "warm", model)
+        colour_files(photos[:8], targets_of(photos[:8], Path(place) / "warm"), model, Options())
+        times: list[tuple[Watch, Watch, int]] = []
+        for i in range(rounds):
+            chunk = photos[i * n // rounds : (i + 1) * n // rounds]
+            with Watch() as theirs:
+                published_way(chunk, Path(place) / "published", model)
+            with Watch() as ours:
+                colour_files(chunk, targets_of(chunk, Path(place) / "ours"), model, Options())
+            times.append((theirs, ours, len(chunk)))
+        differences = []
+        for photo in photos[:: max(1, n // 8)]:
+            with Image.open(photo.source / photo.name) as image:
+                L = lightness_for(np.asarray(image), Look(), model)
+            a, b = (predict_batch(model, L, Look(bf16=x)) for x in (True, False))
+            differences.append(float((a - b).abs().mean()))
+    return {
+        "weights": weights, "n": n,
+        "published_images_per_s": statistics.median(k / t.wall for t, _, k in times),
+        "ours_images_per_s": statistics.median(k / o.wall for _, o, k in times),
+        "ratio_wall": statistics.median(t.wall / o.wall for t, o, _ in times),
+        "ratio_cpu": statistics.median(t.cpu / o.cpu for t, o, _ in times),
+        "ours_cpu_s_per_image": statistics.median(o.cpu / k for _, o, k in times),
+        "mean_ab_difference": statistics.mean(differences), "peak_mb": peak_mb(),
+    }  # fmt: skip
+
+
+def _batch(n: int, side: int) -> Tensor:
+    with Image.open(sorted(SAMPLES.glob("*.jpg"))[0]) as image:
+        rgb = torch.from_numpy(np.asarray(image.convert("RGB").resize((2 * side, 2 * side)))).permute(2, 0, 1)
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, side, size=(n, 2)).tolist()
+    return torch.stack([rgb[:, y : y + side, x : x + side] for y, x in places])
+
+
+def part_training(way: str, n: int, side: int = 176, steps: int = 2) -> dict[str, Any]:
+    """A training step: `dense` is the straightforward loop, `sparse` ours, `recompute` ours with checkpointing."""
+    torch.manual_seed(0)
+    model = Zhang2016(has_affine_norm=False).train()
+    weights_Q = rebalancing_weights(load_prior())
+    is_ours = way != "dense"
+    if is_ours:
+        model = model.to(memory_format=torch.channels_last)
+        model.keeps_activations = way != "recompute"
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-5, betas=(0.9, 0.99), weight_decay=1e-3)
+    rgb = _batch(n, side)
+    walls, cpus, loss = [], [], torch.zeros(())
+    for _ in range(steps):
+        with Watch() as watch:
+            lab = rgb_to_lab(rgb.float() / 255.0)
+            L, ab = lab[:, :1], lab[:, 1:, ::4, ::4].contiguous()
+            if is_ours:
+                code = soft_encode(ab, k=5)
+                with torch.autocast("cpu", torch.bfloat16):
+                    logits = model(L.contiguous(memory_format=torch.channels_last))
+                loss = rebalanced_cross_entropy(logits, code, weights_Q, non_grey_mask(ab))
+            else:
+                loss = _dense_loss(model(L), ab, weights_Q)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        walls.append(watch.wall)
+        cpus.append(watch.cpu)
+    return {"wall": min(walls), "cpu": min(cpus), "peak_mb": peak_mb(), "loss": float(loss.detach()), "n": n}
+
+
+def _dense_loss(logits: Tensor, ab: Tensor, weights_Q: Tensor) -> Tensor:
+    """Equation 2 with a dense target, its bins found by the distances to all of them."""
+    from colorizer.ab_bins import bin_centres
+
+    points = ab.permute(0, 2, 3, 1).reshape(-1, 2)
+    distance, nearest = torch.cdist(points, bin_centres()).topk(5, largest=False)
+    weights = torch.exp(-(distance**2) / 50)
+    target = torch.zeros(len(points), N_BINS).scatter_(1, nearest, weights / weights.sum(1, keepdim=True))
+    target = target.view(len(ab), *ab.shape[-2:], N_BINS).permute(0, 3, 1, 2)
+    weight = weights_Q[target.argmax(1)] * non_grey_mask(ab)
+    return -(weight * (target * logits.log_softmax(1)).sum(1)).sum() / len(ab)
+
+
+def part_peak() -> dict[str, Any]:
+    """Matrix-multiply peak of this machine and what the network reaches of it, as GFLOP per second."""
+
+    def best(run: Callable[[], Any], n: int = 5) -> float:
+        run()
+        times = []
+        for _ in range(n):
+            with Watch() as watch:
+                run()
+            times.append(watch.cpu / torch.get_num_threads())
+        return min(times)
+
+    found: dict[str, Any] = {"threads": torch.get_num_threads()}
+    model, _ = network()
+    with torch.inference_mode():
+        for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+            a, b = (torch.randn(2048, 2048).to(kind) for _ in range(2))
+            seconds = best(lambda a=a, b=b: a @ b)  # type: ignore[misc]
+            found[f"matmul_{name}"] = 2 * 2048**3 / seconds / 1e9
+            L = torch.rand(4, 1, 256, 256) * 100
+            seconds = best(lambda L=L, x=name: predict_batch(model, L, Look(bf16=x == "bf16")), 2)  # type: ignore[misc]
+            found[f"network_{name}"] = 4 * 2 * GMAC_AT_256 / seconds
+    return found
+
+
+def part_pixels(megapixels: int) -> dict[str, Any]:
+    """One photograph of so many megapixels, file to file; the network is a small one, the pixels are what costs."""
+    torch.manual_seed(0)
+    model = no_grad_eval(Zhang2016(width=0.125))
+    width = round((megapixels * 1.5e6) ** 0.5)
+    with tempfile.TemporaryDirectory() as place:
+        with Image.open(sorted(SAMPLES.glob("*.jpg"))[0]) as image:
+            image.convert("RGB").resize((width, width * 2 // 3)).save(Path(place) / "large.jpg", quality=90)
+        photos = list_photos(Path(place))
+        before = peak_mb()
+        with Watch() as watch:
+            colour_files(photos, targets_of(photos, Path(place) / "out"), model, Options())
+    return {
+        "megapixels": megapixels,
+        "wall": watch.wall,
+        "cpu": watch.cpu,
+        "peak_mb": peak_mb(),
+        "grown_mb": peak_mb() - before,
+    }
+
+
+def part_number(n: int) -> dict[str, Any]:
+    """`n` photographs of 256 x 256 with a small network: growth with their number."""
+    torch.manual_seed(0)
+    model = no_grad_eval(Zhang2016(width=0.125))
+    with tempfile.TemporaryDirectory() as place:
+        photos = photographs(Path(place) / "in", n)
+        colour_files(photos[:8], targets_of(photos[:8], Path(place) / "warm"), model, Options())
+        with Watch() as watch:
+            colour_files(photos, targets_of(photos, Path(place) / "out"), model, Options())
+    return {"n": n, "wall": watch.wall, "cpu": watch.cpu, "peak_mb": peak_mb()}
+
+
+def measured(part: str, *arguments: object) -> Any:
+    """Run one part in a process of its own."""
+    command = [sys.executable, __file__, "--part", part, "--arguments", json.dumps(arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own file
+    if done.returncode:
+        raise RuntimeError(f"{part}{arguments}: {done.stderr[-800:]}")
+    print(f"{part}{arguments}: {done.stdout.splitlines()[-1]}", flush=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "colouring": part_colouring, "training": part_training, "peak": part_peak, "pixels": part_pixels,
+    "number": part_number,
+}  # fmt: skip
+
+
+def processor() -> str:
+    """The processor's name and what of it matters here."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    name = next((x.partition(":")[2].strip() for x in text.splitlines() if x.startswith("model name")), "")
+    has = [flag for flag in ("avx512_bf16", "avx512_vnni", "amx_bf16") if flag in text]
+    return f"{name or platform.processor()} ({', '.join(has) or 'none of avx512_bf16, avx512_vnni, amx_bf16'})"
+
+
+def page(c: dict[str, Any], t: dict[str, Any], p: dict[str, Any], px: list[Any], ns: list[Any], command: str) -> str:
+    """docs/benchmarks.md."""
+    dense, sparse, lean = t["dense"], t["sparse"], t["recompute"]
+
+    def against(x: dict[str, Any], wanted: str) -> str:
+        return (
+            f"{x['n'] / x['wall']:.2f} | {dense['wall'] / x['wall']:.2f} | {dense['cpu'] / x['cpu']:.2f} | "
+            f"{x['peak_mb']:.0f} | {x['peak_mb'] / dense['peak_mb']:.0%} | {wanted}"
+        )
+
+    lines = [
+        "# Benchmarks of the colorizer", "",
+        f"Written by `{command}` on {time.strftime('%Y-%m-%d')}; torch {torch.__version__}, {p['threads']} thread(s), "
+        f"{processor()}.", "",
+        "Ratios are of ways that took turns in one run.  Ratios of processor time hold on a crowded machine, too.", "",
+        "## Colouring, file to file", "",
+        f"{c['n']} photographs of 256 x 256, the 2016 network at full width, {c['weights']}.", "",
+        "| | images per second | ratio, wall | ratio, processor time | wanted |", "|---|---|---|---|---|",
+        f"| published way (one at a time, fp32, scikit-image) | {c['published_images_per_s']:.2f} | 1 | 1 | |",
+        f"| ours (bf16, batches of 8, decoding and encoding beside it) | {c['ours_images_per_s']:.2f} | "
+        f"{c['ratio_wall']:.2f} | {c['ratio_cpu']:.2f} | 5 |", "",
+        f"Mean difference of ab to fp32: {c['mean_ab_difference']:.3f} CIE units (wanted: below 0.5).  "
+        f"Peak memory of the process, both ways: {c['peak_mb']:.0f} MB.", "",
+        "## A training step", "",
+        f"Batch {dense['n']} of 176 x 176, full width, Adam.", "",
+        "| | images per second | ratio, wall | ratio, processor time | peak MB | of dense | wanted |",
+        "|---|---|---|---|---|---|---|",
+        f"| straightforward: dense targets, fp32 | {against(dense, '')} |",
+        f"| ours: sparse targets, bf16, channels last | {against(sparse, '4 x at 85 %')} |",
+        f"| ours with activation checkpointing | {against(lean, '3 x at 60 %')} |", "",
+        "## Share of the machine's peak", "",
+        "| | matrix multiply, GFLOP/s | network, GFLOP/s | share |", "|---|---|---|---|",
+        *(
+            f"| {k}, inference | {p['matmul_' + k]:.0f} | {p['network_' + k]:.0f} | "
+            f"{p['network_' + k] / p['matmul_' + k]:.0%} |"
+            for k in ("fp32", "bf16")
+        ),
+        f"| bf16, training (3 x the forward pass) | {p['matmul_bf16']:.0f} | {_training_rate(sparse, p):.0f} | "
+        f"{_training_rate(sparse, p) / p['matmul_bf16']:.0%} |", "",
+        f"bf16 multiplies {p['matmul_bf16'] / p['matmul_fp32']:.1f} times as fast as fp32 here.  With the same "
+        "arithmetic and direct convolutions that factor, not the program, bounds what can be won: nearly all time is "
+        "in 3 x 3 convolutions of 512 channels.  A machine with AMX multiplies bf16 faster by another factor.",
+        "",
+        "## Growth", "",
+        "| photographs of 256 x 256 (network at an eighth of the width) | seconds | processor seconds each | peak MB |",
+        "|---|---|---|---|",
+        *(f"| {x['n']} | {x['wall']:.1f} | {x['cpu'] / x['n']:.3f} | {x['peak_mb']:.0f} |" for x in ns), "",
+        "| megapixels of one photograph | seconds | processor seconds per megapixel | peak MB | of it for it |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {x['megapixels']} | {x['wall']:.1f} | {x['cpu'] / x['megapixels']:.2f} | {x['peak_mb']:.0f} | "
+            f"{x['grown_mb']:.0f} |"
+            for x in px
+        ), "",
+        "No GPU was at hand." if not torch.cuda.is_available() else "", "",
+    ]  # fmt: skip
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _training_rate(step: dict[str, Any], peak: dict[str, Any]) -> float:
+    flop = 3 * 2 * GMAC_AT_256 * (176 / 256) ** 2 * step["n"]
+    return float(flop / (step["cpu"] / peak["threads"]))
+
+
+def main() -> int:
+    """Measure, or one part of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--batch", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--arguments", default="[]")
+    arguments = parser.parse_args()
+    if arguments.part:
+        print(json.dumps(PARTS[arguments.part](*json.loads(arguments.arguments))))
+        return 0
+    colouring = measured("colouring", arguments.photos)
+    training = {way: measured("training", way, arguments.batch) for way in ("dense", "sparse", "recompute")}
+    pixels = [measured("pixels", n) for n in (1, 6, 24)]
+    numbers = [measured("number", n) for n in (25, 50, 100, 200)]
+    command = f"python tools/bench_colorizer.py --photos {arguments.photos} --batch {arguments.batch}"
+    text = page(colouring, training, measured("peak"), pixels, numbers, command)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
