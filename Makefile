@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks screenshots report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos screenshots report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ smoke: $(VENV)/.all  ## the whole chain without a person; prints the report's pa
 
 leaks: $(VENV)/.all  ## let two adversaries look for real and fake in everything but the pixels (15 minutes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.proof.leaks
+
+chaos: $(VENV)/.all  ## kill workers and databases while 2,000 sessions run on each database, and count what was lost
+	@$(BIN)/python -m tools.proof.chaos
 
 screenshots: $(VENV)/.all  ## every participant screen, into docs/screenshots
 	@$(BIN)/python tools/screenshots.py

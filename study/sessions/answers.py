@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from study.sessions.desk import Desk, patient
 from study.sessions.errors import Conflict
@@ -41,6 +41,9 @@ def _finish(connection: Connection, state: State, *, now: datetime) -> bool:
         .where(SESSIONS.c.id == state.id, SESSIONS.c.status == "questionnaire")
         .values(status="complete", completed_at_utc=now)
     )
-    if done.rowcount == 0 and state.status != "complete":
-        raise Conflict("the session is not at its questionnaire")
+    if done.rowcount == 0:
+        # Asked again: of two forms sent at once, the other may have finished the session since `state` was read.
+        status = connection.execute(select(SESSIONS.c.status).where(SESSIONS.c.id == state.id)).scalar_one()
+        if status != "complete":
+            raise Conflict("the session is not at its questionnaire")
     return done.rowcount == 1

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,11 +72,12 @@ class PostgreSQL:
 
     def kill(self) -> None:
         """Kill the server and all its processes at once (SIGKILL): no goodbye, no checkpoint."""
-        for pid in (self.pid, *children(self.pid)):
+        pids = (self.pid, *children(self.pid))
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while is_running(self.pid):
-            pass
+        while any(map(is_running, pids)):  # the next start refuses while one of them holds the shared memory
+            time.sleep(0.01)
         (Path(self.data) / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:

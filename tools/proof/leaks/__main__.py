@@ -156,7 +156,7 @@ RENDERING_TEXT = """
 The sample photographs through `colorizer.stimuli`. The intended L is what goes into the common path: the same array for
 every condition of a photograph, so a linear probe on patches of it finds nothing. What the probe finds after rendering is
 clipping into sRGB, which depends on the colours asked for; it belongs to the colorizer and is reported, not removed. The
-bandwidth of chroma is the frequency below which 95 % of the energy of a and b lies.
+bandwidth of chroma is the frequency below which 95 % of the energy of a and b lies; gray has no chroma but rounding's noise.
 
 | condition | max intended ΔL | probe, intended L | probe, rendered L | mean ΔL rendered | of it, inside the gamut | clipped share | chroma bandwidth (cycles/picture) |
 |---|---|---|---|---|---|---|---|
