@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select
 
-from study.models import AuditRow
+from study.models import AuditRow, StudyRow
 
 AUDIT: Table = AuditRow.__table__  # type: ignore[assignment]
 COMMAND_LINE = "command line"
+UNBLINDED = "data unblinded"
 
 
 def note(
@@ -25,6 +26,14 @@ def note(
         insert(AUDIT),
         {"at_utc": now, "actor": actor, "action": action, "subject": subject, "details": details or {}},
     )
+
+
+def note_unblinding(
+    connection: Connection, study: StudyRow, *, actor: str, what: str, now: datetime, reason: str = ""
+) -> None:
+    """Write down that somebody looked at answers while people still came in; exports tell of it."""
+    details = {"version": study.version, "what": what, "reason": reason[:300]}
+    note(connection, actor=actor, action=UNBLINDED, subject=study.slug, now=now, details=details)
 
 
 def read(connection: Connection, subject: str = "", *, limit: int = 1000) -> list[AuditRow]:

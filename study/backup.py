@@ -24,8 +24,8 @@ from sqlalchemy.exc import OperationalError
 
 from study import db
 from study.config import Settings
-from study.export import truehue_version
 from study.models import Base
+from study.versions import truehue_version
 
 FORMAT = "truehue-backup/1"
 CHUNK_BYTES = 1 << 20
@@ -54,7 +54,7 @@ def write_backup(database: db.Database, settings: Settings, out: Path, *, now: d
             shutil.copytree(settings.stimuli, part / "stimuli", ignore=shutil.ignore_patterns(".import-*"))
         if not settings.given_key:
             with os.fdopen(os.open(part / "secret_key", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as key:
-                key.write(b"\n".join(settings.keys))
+                key.write(b"\n".join(settings.all_keys))
         about = {
             "format": FORMAT,
             "truehue_version": truehue_version(),

@@ -10,17 +10,20 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from tqdm import tqdm
 
-from study import definition, researchers, upkeep
+from study import definition, lifecycle, researchers, upkeep
+from study.audit import COMMAND_LINE, note_unblinding
 from study.config import ConfigError, Settings, read_settings
 from study.definition import DefinitionError
 from study.demo.command import demo
 from study.export import write_export
+from study.jobs import make_consumer
 from study.manifest import read_manifest
 from study.oneline import one_line_errors, open_desk
+from study.preregistration import as_markdown
 from study.recruitment import commands as recruitment_commands
 from study.rights import commands as rights_commands
 from study.simulate import Parameters, SimulationError, simulate, stated_names
-from study.studies import check_design, create_study, find_row, find_study, list_studies, set_state
+from study.studies import StudyError, check_design, create_study, find_row, find_study, list_studies
 from study.web import now, truehue
 
 FILE = click.Path(path_type=Path)
@@ -42,8 +45,9 @@ def read_settings_or_exit() -> Settings:
 
 def init_app(app: Flask) -> None:
     """Add the commands."""
-    own = (upgrade, create, list_, simulate_, export, validate, diff, close, open_, researcher, demo_)
-    for command in (*own, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS, *upkeep.COMMANDS):
+    own = (upgrade, create, list_, simulate_, export, validate, diff, work, demo_, researcher)
+    states = (pilot, open_, pause, close, preregistration)
+    for command in (*own, *states, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS, *upkeep.COMMANDS):
         app.cli.add_command(command)
 
 
@@ -62,9 +66,12 @@ def upgrade() -> None:
 @click.option("--slug", help="short name in addresses and files; by default the definition's file name")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="seed of arms and photo roles; by default random")
 @click.option("--new-version", is_flag=True, help="make the next version of a study that exists")
+@click.option("--draft", is_flag=True, help="let nobody in yet")
 @with_appcontext
 @one_line_errors
-def create(definition_file: Path, stimuli: Path, slug: str | None, seed: int | None, new_version: bool) -> None:
+def create(
+    definition_file: Path, stimuli: Path, slug: str | None, seed: int | None, new_version: bool, draft: bool
+) -> None:
     """Create a study from a DEFINITION (TOML, or a preset's name) and a folder of STIMULI."""
     read = _definition(definition_file)
     if not read.study.contact:
@@ -80,7 +87,10 @@ def create(definition_file: Path, stimuli: Path, slug: str | None, seed: int | N
         seed=seed,
         is_new_version=new_version,
     )
-    click.echo(f"{study.name} is open: /s/{study.slug}/")
+    if draft:
+        click.echo(f"{study.name} is a draft; let people in with: flask --app study open {study.slug}")
+    else:
+        _change(study.name, "running")
     click.echo(_outline(read, study.pools.arms, {role: len(ids) for role, ids in study.pools.photos.items()}))
 
 
@@ -230,6 +240,18 @@ def _truth_lines(truth: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: true threshold {ms:.1f} ms (latent {latent['latent_threshold_ms'][name]:.1f} ms)"
 
 
+@click.command("work")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="jobs at once")
+@with_appcontext
+@one_line_errors
+def work(workers: int) -> None:
+    """Do the jobs that the console puts into the queue, until Ctrl-C."""
+    desk = open_desk()
+    consumer = make_consumer(desk, truehue().settings, workers=workers)
+    click.echo("waiting for jobs; Ctrl-C ends it")
+    consumer.run()
+
+
 @click.command("export")
 @click.argument("slug")
 @click.option("--out", type=FILE, required=True, help="a new folder, or a file that ends in .zip")
@@ -239,8 +261,11 @@ def export(slug: str, out: Path) -> None:
     """Write the data of the study SLUG as docs/formats.md says."""
     desk = open_desk()
     with desk.database.reading_session() as session:
-        study_id = find_row(session, slug).id
-    write_export(desk.database, truehue().settings.stimuli, study_id, out, now=now())
+        row = find_row(session, slug)
+    if row.state in lifecycle.BLIND and row.simulation is None:
+        with desk.database.writing() as connection:
+            note_unblinding(connection, row, actor=COMMAND_LINE, what="export", now=now())
+    write_export(desk.database, truehue().settings.stimuli, row.id, out, now=now())
     click.echo(out)
 
 
@@ -273,14 +298,38 @@ def diff(a: Path, b: Path) -> None:
     click.echo(f"A {a}: {one.sha256}\nB {b}: {two.sha256}", err=True)
 
 
+def _change(slug: str, state: str) -> None:
+    desk = open_desk()
+    row = lifecycle.change(desk.database, slug, state, actor=COMMAND_LINE, now=now())
+    where = f": /s/{row.slug}/" if state in lifecycle.TAKES_PARTICIPANTS else ""
+    click.echo(f"{row.slug}@{row.version} is {state}{where}")
+
+
 @click.command("close")
 @click.argument("slug")
 @with_appcontext
 @one_line_errors
 def close(slug: str) -> None:
     """Close the study SLUG to new participants; those inside may finish."""
-    set_state(open_desk().database, slug, "closed")
-    click.echo(f"{slug} is closed")
+    _change(slug, "closed")
+
+
+@click.command("pause")
+@click.argument("slug")
+@with_appcontext
+@one_line_errors
+def pause(slug: str) -> None:
+    """Let nobody new into the study SLUG for a while; those inside may finish."""
+    _change(slug, "paused")
+
+
+@click.command("pilot")
+@click.argument("slug")
+@with_appcontext
+@one_line_errors
+def pilot(slug: str) -> None:
+    """Let people into the draft SLUG whose sessions are marked and never analysed."""
+    _change(slug, "pilot")
 
 
 @click.command("open")
@@ -288,9 +337,26 @@ def close(slug: str) -> None:
 @with_appcontext
 @one_line_errors
 def open_(slug: str) -> None:
-    """Open the study SLUG to new participants."""
-    set_state(open_desk().database, slug, "open")
-    click.echo(f"{slug} is open: /s/{slug.partition('@')[0]}/")
+    """Let participants into the study SLUG; the first time, freeze it and write its preregistration."""
+    _change(slug, "running")
+
+
+@click.command("preregistration")
+@click.argument("slug")
+@click.option("--json", "is_json", is_flag=True, help="the file itself instead of text")
+@with_appcontext
+@one_line_errors
+def preregistration(slug: str, is_json: bool) -> None:
+    """Print what was fixed when the study SLUG was launched."""
+    desk = open_desk()
+    with desk.database.reading_session() as session:
+        row = find_row(session, slug)
+    with desk.database.reading() as connection:
+        launch = lifecycle.read_launch(connection, row.id)
+    if launch is None:
+        raise StudyError(f"{row.slug}@{row.version} has not been launched; run: flask --app study open {row.slug}")
+    text = launch.preregistration.decode()
+    click.echo(text if is_json else as_markdown(lifecycle.read_preregistration(launch)), nl=False)
 
 
 researcher = AppGroup("researcher", help="Accounts of the console.")

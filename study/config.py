@@ -41,18 +41,27 @@ class Settings:
     starts_per_minute: int = 60
     """Sessions that one network address may begin in a minute; 0: any number."""
     is_logging_json: bool = False
+    redis_url: str = ""
+    """Where the queue of jobs is, if several hosts share it; else a file in the instance."""
 
     @property
     def secret_key(self) -> bytes:
         """The key that signs everything."""
         return self.keys[0]
 
-    @cached_property
+    @property
     def keys(self) -> tuple[bytes, ...]:
-        """The key that signs, and after it those whose signatures are still accepted.
+        """The key that signs, and after it the one before, whose signatures are still accepted."""
+        return self.all_keys[:2]
 
-        Made when it is first needed, for its owner only.
-        """
+    @property
+    def lasting_key(self) -> bytes:
+        """The instance's first key, which no rotation replaces: people's keyed names must stay the same."""
+        return self.all_keys[-1]
+
+    @cached_property
+    def all_keys(self) -> tuple[bytes, ...]:
+        """All keys, newest first; made when they are first needed, for their owner only."""
         if self.given_key:
             return tuple(key.encode() for key in self.given_key.split(","))
         self.prepare()
@@ -72,6 +81,11 @@ class Settings:
     def stimuli(self) -> Path:
         """Imported stimulus sets."""
         return self.instance / "stimuli"
+
+    @property
+    def uploads(self) -> Path:
+        """What researchers sent and no job has taken yet."""
+        return self.instance / "uploads"
 
     @property
     def reports(self) -> Path:
@@ -99,6 +113,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         limits_storage=env.get("TRUEHUE_LIMITS") or "memory://",
         starts_per_minute=_count(env, "TRUEHUE_STARTS_PER_MINUTE", 60),
         is_logging_json=_is_on(env, "TRUEHUE_JSON_LOG"),
+        redis_url=env.get("TRUEHUE_REDIS", ""),
     )
 
 
@@ -139,9 +154,12 @@ def _instance_keys(instance: Path) -> tuple[bytes, ...]:
 def rotate_key(settings: Settings) -> None:
     """Put a new secret key before the present one; the present one's signatures stay valid until the next rotation."""
     if settings.given_key:
-        raise ConfigError("the secret key is set by TRUEHUE_SECRET_KEY; write NEW,OLD there and restart the server")
-    old = settings.keys[0].decode()
-    _write_keys(settings.instance, [secrets.token_hex(KEY_BYTES), old]).rename(settings.instance / "secret_key")
+        raise ConfigError(
+            "the secret key is set by TRUEHUE_SECRET_KEY; write NEW,OLD,…,FIRST there and restart the server"
+        )
+    old, first = settings.secret_key.decode(), settings.lasting_key.decode()
+    keys = [secrets.token_hex(KEY_BYTES), old, *([first] if first != old else [])]
+    _write_keys(settings.instance, keys).rename(settings.instance / "secret_key")
 
 
 def _write_keys(instance: Path, keys: list[str]) -> Path:

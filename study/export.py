@@ -7,28 +7,26 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
-import subprocess
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from sqlalchemy import Connection, Select, case, func, select
 
+from study.audit import UNBLINDED
 from study.db import Database
 from study.definition import exported_deviations
 from study.design import ANSWERS as JUDGEMENTS
 from study.design import ORDERS, SIDES
-from study.models import AnswerRow, SessionRow, StimulusSet, StudyRow, TrialRow, WithdrawalRow
+from study.models import AnswerRow, AuditRow, LaunchRow, SessionRow, StimulusSet, StudyRow, TrialRow, WithdrawalRow
 from study.scoring import score
 from study.sessions import VOID_REASONS
+from study.versions import code_commit, truehue_version
 
 FORMAT = "truehue-export/1"
 CHUNK_ROWS = 1000
@@ -300,6 +298,14 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
             .order_by(WithdrawalRow.id)
         ).all()
         attrition = [dict(row._mapping) for row in connection.execute(_select_attrition(study_id))]
+        unblindings = connection.execute(
+            select(AuditRow.at_utc, AuditRow.details)
+            .where(AuditRow.subject == study.slug, AuditRow.action == UNBLINDED)
+            .order_by(AuditRow.id)
+        ).all()
+        launched = connection.execute(
+            select(LaunchRow.preregistration_sha256, LaunchRow.launched_at_utc).where(LaunchRow.study_id == study_id)
+        ).one_or_none()
         n_simulated = connection.scalar(
             select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id, SessionRow.is_simulated)
         )
@@ -321,6 +327,15 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         "simulation": study.simulation,
         "n_sessions": n["sessions"],
         "n_trials": n["trials"],
+        "state": study.state,
+        "version": study.version,
+        "launched_at_utc": utc_text(launched.launched_at_utc) if launched else "",
+        "preregistration_sha256": launched.preregistration_sha256 if launched else "",
+        "unblindings": [
+            {"at_utc": utc_text(u.at_utc), "what": u.details["what"], "reason": u.details.get("reason", "")}
+            for u in unblindings
+            if u.details.get("version") == study.version
+        ],
         "withdrawals": [
             {"session_id": w.session_id, "withdrawn_at_utc": utc_text(w.withdrawn_at_utc), "reason": w.reason}
             for w in withdrawals
@@ -460,30 +475,3 @@ def _select_answers(study_id: int) -> Select[Any]:
         .where(SessionRow.study_id == study_id)
         .order_by(AnswerRow.session_id, AnswerRow.item_id)
     )
-
-
-def truehue_version() -> str:
-    """Give the installed version."""
-    try:
-        return version("truehue")
-    except PackageNotFoundError:
-        return ""
-
-
-@cache
-def code_commit() -> str:
-    """Give the commit of the running code where it runs from a checkout, else TRUEHUE_COMMIT, else nothing."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return os.environ.get("TRUEHUE_COMMIT", "")
-    try:
-        found = subprocess.run(  # noqa: S603 - our own program, no shell
-            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 - whichever git the person uses
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""

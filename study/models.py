@@ -71,11 +71,14 @@ class Researcher(Base):
     """Somebody who may look at the console."""
 
     __tablename__ = "researcher"
+    __table_args__ = (CheckConstraint("role IN ('owner', 'viewer')", name="role"),)
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
     """Argon2id; empty if the account can only be entered by a one-time link."""
+    role: Mapped[str]
+    """`owner` may change everything, `viewer` only look."""
     created_at_utc: Mapped[datetime]
     signed_in_at_utc: Mapped[datetime | None]
 
@@ -119,7 +122,7 @@ class StudyRow(Base):
     __tablename__ = "study"
     __table_args__ = (
         UniqueConstraint("slug", "version"),
-        CheckConstraint("state IN ('open', 'closed')", name="state"),
+        CheckConstraint("state IN ('draft', 'pilot', 'running', 'paused', 'closed')", name="state"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -139,6 +142,17 @@ class StudyRow(Base):
     created_at_utc: Mapped[datetime]
 
     stimulus_set: Mapped[StimulusSet] = relationship()
+
+
+class LaunchRow(Base):
+    """The moment a study first ran, and what was fixed then."""
+
+    __tablename__ = "launch"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True, autoincrement=False)
+    preregistration: Mapped[bytes] = mapped_column(LargeBinary)
+    preregistration_sha256: Mapped[str]
+    launched_at_utc: Mapped[datetime]
 
 
 class SessionRow(Base):
@@ -363,3 +377,23 @@ class AuditRow(Base):
     action: Mapped[str]
     subject: Mapped[str] = mapped_column(index=True)
     details: Mapped[dict[str, Any]]
+
+
+class JobRow(Base):
+    """Long work in the background, and how far it is."""
+
+    __tablename__ = "job"
+    __table_args__ = (CheckConstraint("status IN ('queued', 'running', 'done', 'failed')", name="status"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    status: Mapped[str]
+    message: Mapped[str]
+    progress: Mapped[float | None]
+    """From 0 to 1; empty while nobody can tell."""
+    arguments: Mapped[dict[str, Any]]
+    created_by: Mapped[str]
+    created_at_utc: Mapped[datetime]
+    started_at_utc: Mapped[datetime | None]
+    finished_at_utc: Mapped[datetime | None]

@@ -15,6 +15,7 @@ from study.definition import DefinitionError
 from study.demo.errors import DemoError
 from study.design import DesignError
 from study.export import ExportError
+from study.jobs import JobError
 from study.manifest import ManifestError
 from study.recruitment import RecruitmentError
 from study.researchers import ResearcherError
@@ -33,6 +34,7 @@ EXPECTED = (
     DemoError,
     DesignError,
     ExportError,
+    JobError,
     ManifestError,
     RecruitmentError,
     ResearcherError,

@@ -16,6 +16,7 @@ from study.models import Researcher
 
 MIN_PASSWORD = 10
 LINK_MAX_AGE_S = 3600
+ROLES = ("owner", "viewer")
 hasher = PasswordHasher()
 
 
@@ -29,8 +30,13 @@ class ResearcherError(ValueError):
     """An account that cannot be made or entered; the message is one line."""
 
 
-def add(database: Database, email: str, password: str, *, now: datetime) -> None:
-    """Add an account or set its password; an empty password makes one that only a link can enter."""
+def add(database: Database, email: str, password: str, *, now: datetime, role: str = "owner") -> None:
+    """Add an account or set its password; an empty password makes one that only a link can enter.
+
+    Owners may change everything, viewers only look.
+    """
+    if role not in ROLES:
+        raise ResearcherError(f"role: expected {' or '.join(ROLES)}, got {role!r}")
     email = email.strip().lower()
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 200:
         raise ResearcherError(f"expected an e-mail address, got {email!r}")
@@ -40,7 +46,7 @@ def add(database: Database, email: str, password: str, *, now: datetime) -> None
     with database.session() as session:
         row = find(session, email)
         if row is None:
-            session.add(Researcher(email=email, password_hash=digest, created_at_utc=now))
+            session.add(Researcher(email=email, password_hash=digest, role=role, created_at_utc=now))
         elif digest:
             row.password_hash = digest
 

@@ -66,7 +66,10 @@ def create_study(
     seed: int | None = None,
     is_new_version: bool = False,
 ) -> Study:
-    """Create a study, open; with `is_new_version` the next version of one that exists."""
+    """Create a study; with `is_new_version` the next version of one that exists.
+
+    It is a draft; `lifecycle.change` lets people in.
+    """
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", slug):
         raise StudyError(
             f"slug: expected small letters, digits and inner hyphens, got {slug!r}; choose another with --slug"
@@ -83,7 +86,7 @@ def create_study(
             slug=slug,
             version=(newest or 0) + 1,
             title=definition.study.title,
-            state="open",
+            state="draft",
             definition=definition.canonical,
             definition_sha256=definition.sha256,
             preset_definition=load_preset(definition.preset).canonical if definition.preset else "",
@@ -152,10 +155,25 @@ def _named(name: str) -> Select[StudyRow]:
     return query
 
 
-def set_state(database: Database, name: str, state: str) -> None:
-    """Open or close a study to new participants; those inside may finish."""
+def replace_draft(database: Database, slug: str) -> bool:
+    """Delete a study's newest version if it is a draft that nobody tried; say whether versions are left."""
     with database.session() as session:
-        find_row(session, name).state = state
+        newest = session.scalars(_named(slug)).first()
+        if newest is not None and newest.state == "draft":
+            tried = session.scalar(select(func.count()).where(SessionRow.study_id == newest.id))
+            if not tried:
+                session.delete(newest)
+                session.flush()
+        return session.scalars(_named(slug)).first() is not None
+
+
+def find_shown(session: Session, slug: str) -> StudyRow:
+    """Find the version that people at the study's address meet: the newest that is no draft."""
+    query = _named(slug).where(StudyRow.state != "draft")
+    row = session.scalars(query.options(joinedload(StudyRow.stimulus_set))).first()
+    if row is None:
+        raise StudyError(f"no study is called {slug}, or it is a draft")
+    return row
 
 
 def list_studies(session: Session) -> list[tuple[StudyRow, int, int]]:

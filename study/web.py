@@ -68,7 +68,7 @@ class Truehue:
     def desk(self) -> Desk:
         """The database, the key, and what this worker remembers."""
         self.settings.prepare()
-        return Desk(Database(self.settings.database_url), self.settings.secret_key)
+        return Desk(Database(self.settings.database_url), self.settings.secret_key, self.settings.lasting_key)
 
     @cached_property
     def throttle(self) -> Throttle:

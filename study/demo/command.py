@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 from sqlalchemy import func, select
 
-from study import db, reports, researchers
+from study import db, lifecycle, reports, researchers
 from study.config import Settings, read_settings
 from study.db import Database
 from study.definition import StudyDefinition, parse_definition
@@ -32,7 +32,7 @@ from study.manifest import REAL, Manifest, ManifestError, read_manifest
 from study.models import SessionRow, StudyRow
 from study.sessions import Desk
 from study.simulate import Parameters, simulate
-from study.studies import Study, create_study, load_study, set_state
+from study.studies import Study, create_study, load_study
 
 HOST = "127.0.0.1"
 MIN_PHOTOS = 8
@@ -51,7 +51,7 @@ def demo(*, port: int, photos: Path | None, is_browser_wanted: bool) -> None:
     environment = {"TRUEHUE_INSTANCE": ".demo", **os.environ, "TRUEHUE_DEMO": "1"}
     settings = read_settings(environment)
     settings.prepare()
-    desk = Desk(Database(settings.database_url), settings.secret_key)
+    desk = Desk(Database(settings.database_url), settings.secret_key, settings.lasting_key)
     db.upgrade(desk.database)
     stimuli = find_stimuli(settings, photos)
     simulated = prepare(desk, settings, stimuli)
@@ -148,7 +148,7 @@ def prepare(desk: Desk, settings: Settings, stimuli: Path, *, n_simulated: int =
     about = dataclasses.replace(definition.study, title="The demonstration with simulated participants")
     told = dataclasses.replace(definition, study=about)
     simulated = _current(desk, settings, "demo-simulated", told, manifest, stimuli)
-    set_state(desk.database, simulated.name, "closed")
+    lifecycle.change(desk.database, simulated.name, "closed", actor="demo", now=_now())
     with desk.database.reading() as connection:
         done = connection.scalar(
             select(func.count()).select_from(SessionRow).where(SessionRow.study_id == simulated.id)
@@ -180,7 +180,7 @@ def _current(
             study = load_study(session, newest.id)
             if study.manifest.sha256 == manifest.sha256 and (settings.stimuli / study.folder).is_dir():
                 return study
-    return create_study(
+    made = create_study(
         desk.database,
         settings.stimuli,
         definition,
@@ -190,6 +190,8 @@ def _current(
         seed=2016 if slug == "demo-simulated" else None,
         is_new_version=newest is not None,
     )
+    lifecycle.change(desk.database, made.name, "running", actor="demo", now=_now())
+    return made
 
 
 def _serve(

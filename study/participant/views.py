@@ -7,10 +7,11 @@ from werkzeug.wrappers import Response as Redirect
 
 from study import recruitment, sessions, stimuli, throttle
 from study.definition import Item, StudyDefinition
+from study.lifecycle import TAKES_PARTICIPANTS
 from study.questionnaire import check_answers
 from study.rights import WithdrawalError, read_code, withdraw, withdrawal_code
 from study.sessions import Closed, Invalid, State
-from study.studies import Study, StudyError, find_row
+from study.studies import Study, StudyError, find_shown
 from study.web import allow_frame, now, to_html, truehue, view
 
 blueprint = Blueprint("participant", __name__, template_folder="templates")
@@ -20,10 +21,10 @@ def _study(slug: str) -> tuple[Study, bool]:
     desk = truehue().desk
     try:
         with desk.database.reading_session() as session:
-            row = find_row(session, slug)
+            row = find_shown(session, slug)
     except StudyError:
         raise sessions.NotFound("there is no study at this address") from None
-    return desk.study(row.id), row.state == "open"
+    return desk.study(row.id), row.state in TAKES_PARTICIPANTS
 
 
 def outline(definition: StudyDefinition) -> dict[str, Any]:

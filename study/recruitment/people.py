@@ -35,13 +35,13 @@ class Taken(SessionError):  # noqa: N818 - named after what it says
 
 def person_hmac(desk: Desk, platform: str, person: str) -> str:
     """Name a person without telling who it is: a keyed hash, useless without the instance's key."""
-    key = hmac.digest(desk.key, b"truehue names of persons", "sha256")
+    key = hmac.digest(desk.lasting_key, b"truehue names of persons", "sha256")
     return hmac.digest(key, f"{platform}\x1f{person}".encode(), "sha256").hex()
 
 
 def derived_token(desk: Desk, session_id: str) -> str:
     """Give the token of an identified person's session."""
-    key = hmac.digest(desk.key, b"truehue tokens of identified persons", "sha256")
+    key = hmac.digest(desk.lasting_key, b"truehue tokens of identified persons", "sha256")
     return base64.urlsafe_b64encode(hmac.digest(key, session_id.encode(), "sha256")[:24]).decode()
 
 

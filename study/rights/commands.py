@@ -32,7 +32,7 @@ def withdraw_(code: str | None, session_id: str | None, person: tuple[str, str, 
     if code is not None:
         session_id = read_code(desk, code)
     elif person is not None:
-        session_id = _session_of(desk, *person)
+        session_id = session_of(desk, *person)
     assert session_id is not None
     with desk.database.writing() as connection:
         gone = withdraw_on(connection, session_id, by="researcher", now=now(), reason=reason)
@@ -47,7 +47,8 @@ def withdraw_(code: str | None, session_id: str | None, person: tuple[str, str, 
     click.echo(f"{session_id} of {gone.study}: {gone.n_trials} trials and {gone.n_answers} answers are deleted")
 
 
-def _session_of(desk: Desk, slug: str, platform: str, name: str) -> str:
+def session_of(desk: Desk, slug: str, platform: str, name: str) -> str:
+    """Find the session of somebody by the platform's name of the person."""
     if platform not in PLATFORMS:
         raise WithdrawalError(f"platform: expected one of {', '.join(PLATFORMS)}, got {platform!r}")
     with desk.database.reading() as connection:

@@ -69,7 +69,7 @@ def withdrawal_code(desk: Desk, session_id: str) -> str:
 
 
 def _check(desk: Desk, session_id: str) -> int:
-    key = hmac.digest(desk.key, b"truehue withdrawal codes", "sha256")
+    key = hmac.digest(desk.lasting_key, b"truehue withdrawal codes", "sha256")
     return int.from_bytes(hmac.digest(key, session_id.encode(), "sha256")[:8], "big") >> (64 - CHECK_BITS)
 
 

@@ -25,10 +25,13 @@ class Desk:
 
     database: Database
     key: bytes
+    lasting_key: bytes = b""
+    """For keyed names that must outlive a rotation of the key; by default the key."""
     studies: dict[int, Study] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Derive a key of our own, so that no other use of the secret can be turned against addresses."""
+        self.lasting_key = self.lasting_key or self.key
         self.name_key = hmac.digest(self.key, b"truehue names of trials and pictures", "sha256")
         self.plan = functools.lru_cache(maxsize=N_PLANS_KEPT)(self._plan)
 

@@ -29,6 +29,7 @@ def start(
     source: str = "direct",
     is_simulated: bool = False,
     may_be_closed: bool = False,
+    is_pilot: bool = False,
     participant: str | None = None,
     token_of: Callable[[str], str] | None = None,
     also: Callable[[Connection, int, str], None] | None = None,
@@ -51,9 +52,11 @@ def start(
         state = connection.execute(
             select(STUDIES.c.state).where(STUDIES.c.id == study_id).with_for_update()
         ).scalar_one()
-        if state != "open" and not may_be_closed:
+        if state not in ("pilot", "running") and not may_be_closed:
             raise Closed(study.definition.words.closed)
-        slot, attempt = _next_slot(connection, study_id, study.definition.plan.abandoned_after_min, now=now)
+        is_pilot = is_pilot or (state in ("draft", "pilot") and not is_simulated)
+        minutes = study.definition.plan.abandoned_after_min
+        slot, attempt = _next_slot(connection, study_id, minutes, is_pilot=is_pilot, now=now)
         row_id = connection.execute(
             insert(SESSIONS).returning(SESSIONS.c.id),
             {
@@ -68,7 +71,7 @@ def start(
                 "status": "consented",
                 "source": source,
                 "is_simulated": is_simulated,
-                "is_pilot": False,
+                "is_pilot": is_pilot,
                 "consent_sha256": study.definition.consent_sha256,
                 "consented_at_utc": now,
                 "started_at_utc": now,
@@ -80,15 +83,19 @@ def start(
     return token
 
 
-def _next_slot(connection: Connection, study_id: int, abandoned_after_min: float, *, now: datetime) -> tuple[int, int]:
+def _next_slot(
+    connection: Connection, study_id: int, abandoned_after_min: float, *, is_pilot: bool, now: datetime
+) -> tuple[int, int]:
     """Give the first slot that every session has abandoned, else a new one; and how many had it before.
 
-    A session is abandoned when it was withdrawn, did not pass the qualification, or was not finished in time.
+    A session is abandoned when it was withdrawn, did not pass the qualification, or was not finished in time. A pilot's
+    sessions hold no slot of the study proper, which therefore begins its blocks anew.
     """
     horizon = now - timedelta(minutes=abandoned_after_min)
     holds = (SESSIONS.c.status == "complete") | (
         SESSIONS.c.status.not_in(("withdrawn", "unqualified")) & (SESSIONS.c.started_at_utc > horizon)
     )
+    holds &= SESSIONS.c.is_pilot == is_pilot
     n_held = func.sum(case((holds, 1), else_=0))
     slots = select(SESSIONS.c.arm_slot, func.count()).where(SESSIONS.c.study_id == study_id)
     free = connection.execute(

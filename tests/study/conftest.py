@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # pictures.py lies beside the te
 
 from pictures import make_set
 
-from study import create_app, db, sessions
+from study import create_app, db, lifecycle, sessions
 from study.config import Settings, read_settings
 from study.definition import StudyDefinition, parse_definition
 from study.design import PlannedTrial
@@ -90,7 +90,11 @@ def desk(app: Flask) -> Desk:
 def make_study(desk: Desk, settings: Settings, stimuli: Path) -> Callable[..., Study]:
     def make(text: str = SMALL, *, slug: str = "small", path: Path | None = None, seed: int = 7) -> Study:
         definition = parse_definition(text)
-        return create_study(desk.database, settings.stimuli, definition, path or stimuli, slug=slug, now=NOW, seed=seed)
+        study = create_study(
+            desk.database, settings.stimuli, definition, path or stimuli, slug=slug, now=NOW, seed=seed
+        )
+        lifecycle.change(desk.database, study.name, "running", actor="test", now=NOW)
+        return study
 
     return make
 

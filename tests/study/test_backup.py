@@ -14,6 +14,7 @@ from study.config import read_settings
 from study.db import Database, upgrade
 from study.definition import parse_definition
 from study.export import write_export
+from study.lifecycle import change
 from study.models import TrialRow
 from study.studies import create_study
 
@@ -111,6 +112,7 @@ def test_a_backup_of_postgresql_comes_back(postgresql_server, postgresql_url, st
     database = Database(settings.database_url)
     upgrade(database)
     create_study(database, settings.stimuli, parse_definition(SMALL), stimuli, slug="small", now=NOW)
+    change(database, "small", "running", actor="test", now=NOW)
     app = create_app(settings)
     person = Participant(app.test_client(), app.extensions["truehue"].desk, "small").begin()
     person.answer()

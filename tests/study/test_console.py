@@ -42,14 +42,15 @@ def test_every_page_of_the_console_asks_who_it_is(client, study):
     for rule in rules:
         if rule.endpoint in {"console.sign_in", "console.check_sign_in", "console.enter", "console.sign_out"}:
             continue
-        url = rule.rule.replace("<name>", "small").replace("<report_id>", "x")
+        url = rule.rule.replace("<name>", "small").replace("<report_id>", "x").replace("<kind>", "md")
+        url = url.replace("<int:set_id>", "1").replace("<stimulus_id>", "x")
         if "GET" in (rule.methods or ()):
             reply = client.get(url)
             assert (reply.status_code, reply.headers["Location"]) == (303, "/console/sign-in"), url
         else:
             assert client.post(url).status_code == 400  # no token against cross-site requests
         checked += 1
-    assert checked >= 6
+    assert checked >= 20
 
 
 def test_the_right_password_opens_and_a_wrong_one_does_not(client, study):
@@ -119,20 +120,44 @@ def test_progress_counts_and_tells_no_fool_rate(client, participant, make_partic
     numbers = dict(re.findall(r"<dt>([\w ]+)</dt><dd>(\d+)</dd>", text))
     assert numbers == {
         "started": "2", "complete": "1", "under way": "1", "abandoned": "0", "trials": "10", "void trials": "1",
+        "void because the page was hidden": "1",
     }  # fmt: skip
     assert "%" not in text
     assert not re.search(r"fool rate[s]?[:=]? *[.\d]", text, flags=re.IGNORECASE)
+
+
+def post(client, path, page="/console/study/small/", **form):
+    """Post a form with the token of a page."""
+    return client.post(path, data={"csrf_token": token_of(client.get(page).text), **form}, buffered=True)
 
 
 def test_the_export_is_a_zip_to_download(client, participant):
     """The same as the command writes."""
     participant.begin().finish_trials()
     sign_in(client)
-    reply = client.get("/console/study/small/export.zip", buffered=True)
+    reply = post(client, "/console/study/small/export.zip", unblind="yes", reason="first look")
     assert reply.headers["Content-Disposition"].startswith("attachment; filename=small-")
     with zipfile.ZipFile(io.BytesIO(reply.data)) as archive:
         assert {"study.json", "trials.csv", "sessions.csv", "answers.csv", "codebook.csv"} <= set(archive.namelist())
     assert list((client.application.extensions["truehue"].settings.instance).glob(".export-*")) == []
+
+
+def test_looking_at_a_running_study_is_asked_for_and_written_down(client, participant, desk):
+    """Without the word nothing is given; with it the log and the export say so. A closed study asks no word."""
+    participant.begin().finish_trials()
+    sign_in(client)
+    assert post(client, "/console/study/small/export.zip").status_code == 400
+    assert post(client, "/console/study/small/report").status_code == 400
+    reply = post(client, "/console/study/small/export.zip", unblind="yes", reason="a hunch")
+    with zipfile.ZipFile(io.BytesIO(reply.data)) as archive:
+        (looked,) = json.loads(archive.read("small/study.json") if "small/study.json" in archive.namelist() else
+                               archive.read("study.json"))["unblindings"]  # fmt: skip
+    assert looked["reason"] == "a hunch"
+    log = client.get("/console/audit").text
+    assert "data unblinded" in log
+    assert "a hunch" in log
+    post(client, "/console/study/small/state", state="closed")
+    assert post(client, "/console/study/small/export.zip").status_code == 200
 
 
 def test_a_report_is_built_in_the_background(client, desk, study, settings):

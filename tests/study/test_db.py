@@ -13,6 +13,7 @@ from study.config import ConfigError, read_settings
 from study.db import Database, DatabaseError, downgrade, is_current, require_current, upgrade
 from study.definition import parse_definition
 from study.export import write_export
+from study.lifecycle import change
 from study.models import Base, SessionRow
 from study.simulate import Parameters, simulate
 from study.studies import create_study
@@ -79,6 +80,7 @@ def test_a_session_on_postgresql(postgresql_url, postgresql, two_models, tmp_pat
     desk = app.extensions["truehue"].desk
     request.addfinalizer(desk.database.dispose)
     study = create_study(desk.database, settings.stimuli, parse_definition(SMALL), two_models, slug="small", now=NOW)
+    change(desk.database, "small", "running", actor="test", now=NOW)
     person = Participant(app.test_client(), desk, "small").begin()
     report = person.report()
     replies = []

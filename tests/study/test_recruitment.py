@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from study import recruitment
+from study.lifecycle import change
 from study.models import CompletionRow, IdentityRow, RecruitRow, SessionRow
 from study.recruitment import EntryError, RecruitmentError
 from study.recruitment.mturk import MechanicalTurk, external_question
@@ -31,7 +32,7 @@ from study.recruitment.people import find_token, person_hmac
 from study.recruitment.platforms import Entry
 from study.recruitment.registry import PLATFORMS, configure
 from study.sessions import Desk
-from study.studies import Study, set_state
+from study.studies import Study
 
 MTURK = {
     "assignmentId": "3ABCASSIGNMENT",
@@ -450,7 +451,7 @@ def test_a_study_that_recruits_from_prolific_alone_says_so(client: FlaskClient, 
 def test_those_inside_a_closed_study_come_back_in(client: FlaskClient, desk: Desk, study: Study) -> None:
     recruit(desk, study, "prolific", CODES)
     here = agree(client, study, PROLIFIC)
-    set_state(desk.database, study.slug, "closed")
+    change(desk.database, study.slug, "closed", actor="test", now=NOW)
     assert come(client, study, PROLIFIC).location == here
     newcomer = come(client, study, {**PROLIFIC, "PROLIFIC_PID": "another"})
     assert newcomer.status_code == 403

@@ -207,6 +207,11 @@ def test_the_audit_log_is_only_ever_added_to(desk: Desk, study: Study) -> None:
         for n in range(3):
             audit.note(connection, actor="a@example.org", action=f"act {n}", subject=study.slug, now=NOW)
     with desk.database.reading() as connection:
-        assert [row.action for row in audit.read(connection, study.slug)] == ["act 2", "act 1", "act 0"]
+        assert [row.action for row in audit.read(connection, study.slug)] == [
+            "act 2",
+            "act 1",
+            "act 0",
+            "study running",
+        ]
         assert audit.read(connection, "other") == []
     assert not any(name in vars(audit) for name in ("update", "delete"))

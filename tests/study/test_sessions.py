@@ -317,10 +317,10 @@ def test_when_spare_photos_run_out_the_session_still_ends(participant):
 
 def test_a_closed_study_lets_those_inside_finish(participant, make_participant, desk):
     """Closed is a page with status 403; a session under way goes on."""
-    from study.studies import set_state
+    from study.lifecycle import change
 
     participant.begin()
-    set_state(desk.database, "small", "closed")
+    change(desk.database, "small", "closed", actor="test", now=NOW)
     late = make_participant()
     assert late.client.get("/s/small/").status_code == 403
     assert late.agree().status_code == 403

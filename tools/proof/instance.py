@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from study import db
+from study import db, lifecycle
 from study.config import Settings, read_settings
 from study.definition import parse_definition
 from study.sessions import Desk
@@ -59,10 +59,11 @@ def fresh(
             environment["DATABASE_URL"] = database_url
         settings = read_settings(environment)
         settings.prepare()
-        desk = Desk(db.Database(settings.database_url), settings.secret_key)
+        desk = Desk(db.Database(settings.database_url), settings.secret_key, settings.lasting_key)
         stack.callback(desk.database.dispose)
         db.upgrade(desk.database)
         definition = parse_definition(text)
         now = datetime.now(UTC)
         study = create_study(desk.database, settings.stimuli, definition, stimuli, slug=slug, now=now)
+        lifecycle.change(desk.database, study.name, "running", actor="proof", now=now)
         yield Instance(environment, settings, desk, study)

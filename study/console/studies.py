@@ -1,0 +1,225 @@
+"""The studies' pages: the list, one study's progress, its states, its data and its reports."""
+
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from flask import Response, abort, flash, g, make_response, redirect, render_template, request, send_file, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from study import audit, lifecycle, reports, rights, sessions
+from study.console.doors import blueprint, owners_only, signed_in
+from study.console.monitor import monitor
+from study.export import write_export
+from study.home.views import REFRESH_S, report_response
+from study.models import StudyRow
+from study.preregistration import as_markdown
+from study.recruitment import PLATFORMS, read_platforms
+from study.studies import StudyError, find_row, list_studies
+from study.web import now, to_html, truehue
+
+WORDS = {
+    "pilot": ("Start a pilot", "Sessions are marked as a pilot's and left out of every analysis."),
+    "running": ("Launch", "Definition, stimulus set and analysis plan are frozen; the preregistration is written."),
+    "paused": ("Pause", "Nobody new comes in; those inside may finish."),
+    "closed": ("Close", "Nobody new comes in; those inside may finish."),
+}
+
+
+def find(name: str) -> StudyRow:
+    """Find a study by the name in an address; 404 if there is none."""
+    try:
+        with truehue().desk.database.reading_session() as database:
+            return find_row(database, name)
+    except StudyError:
+        abort(404)
+
+
+def name_of(row: StudyRow) -> str:
+    """Give the name that addresses hold."""
+    return f"{row.slug}@{row.version}"
+
+
+def note(action: str, subject: str, **details: Any) -> None:
+    """Write down what the signed-in researcher did."""
+    with truehue().desk.database.writing() as connection:
+        audit.note(connection, actor=g.researcher.email, action=action, subject=subject, now=now(), details=details)
+
+
+@blueprint.get("/")
+@signed_in
+def index() -> str:
+    """List the studies."""
+    with truehue().desk.database.reading_session() as database:
+        return render_template("console/index.html", studies=list_studies(database))
+
+
+@blueprint.get("/study/<name>/")
+@signed_in
+def study(name: str) -> Response:
+    """Show a study: how far it is, and what can be done with it."""
+    row, here = find(name), truehue()
+    listed = reports.list_reports(here.settings, row.slug)
+    with here.desk.database.reading() as connection:
+        launch = lifecycle.read_launch(connection, row.id)
+        platforms = read_platforms(connection, row.slug)
+        now_seen = monitor(connection, row.id, now=now())
+    door = url_for("participant.door", slug=row.slug, _external=True)
+    response = make_response(
+        render_template(
+            "console/study.html",
+            row=row,
+            name=name_of(row),
+            study=here.desk.study(row.id),
+            reports=listed,
+            monitor=now_seen,
+            launch=launch,
+            moves=[(state, *_move_words(row.state, state)) for state in lifecycle.MOVES[row.state]],
+            is_open=row.state in lifecycle.TAKES_PARTICIPANTS,
+            is_blind=row.state in lifecycle.BLIND and row.simulation is None,
+            links=[(PLATFORMS[p].title, PLATFORMS[p].study_address(door)) for p in platforms],
+        )
+    )
+    if any(not state.is_over for state in listed):
+        response.headers["Refresh"] = REFRESH_S
+    return response
+
+
+def _move_words(before: str, after: str) -> tuple[str, str]:
+    if after == "running" and before in {"paused", "closed"}:
+        return ("Go on" if before == "paused" else "Open again"), "People come in again under the same definition."
+    return WORDS[after]
+
+
+@blueprint.get("/study/<name>/monitor")
+@signed_in
+def progress(name: str) -> Response:
+    """Answer with the progress part alone, for the page that keeps itself current."""
+    row = find(name)
+    with truehue().desk.database.reading() as connection:
+        seen = monitor(connection, row.id, now=now())
+    return make_response(render_template("console/monitor.html", monitor=seen, at=now()))
+
+
+@blueprint.post("/study/<name>/state")
+@owners_only
+def change_state(name: str) -> Redirect:
+    """Move a study to another state."""
+    row = find(name)
+    state = request.form.get("state", "")
+    if state not in lifecycle.MOVES:
+        abort(400)
+    try:
+        lifecycle.change(truehue().desk.database, name_of(row), state, actor=g.researcher.email, now=now())
+        flash(f"The study is {state} now.")
+    except StudyError as problem:
+        flash(str(problem))
+    return redirect(url_for("console.study", name=name), 303)
+
+
+@blueprint.post("/study/<name>/try")
+@owners_only
+def try_it(name: str) -> Redirect:
+    """Take the study oneself, in whatever state it is; the session is a pilot's."""
+    row, here = find(name), truehue()
+    token = sessions.start(
+        here.desk, row.id, now=now(), user_agent=request.user_agent.string, may_be_closed=True, is_pilot=True
+    )
+    return redirect(url_for("participant.page", token=token), 303)
+
+
+@blueprint.get("/study/<name>/preregistration.<kind>")
+@signed_in
+def preregistration(name: str, kind: str) -> Response:
+    """Download what was fixed at launch."""
+    row = find(name)
+    with truehue().desk.database.reading() as connection:
+        launch = lifecycle.read_launch(connection, row.id)
+    if launch is None or kind not in {"json", "md"}:
+        abort(404)
+    body = launch.preregistration
+    if kind == "md":
+        body = as_markdown(lifecycle.read_preregistration(launch)).encode()
+    return send_file(
+        io.BytesIO(body),
+        mimetype="application/json" if kind == "json" else "text/markdown",
+        as_attachment=True,
+        download_name=f"{row.slug}-v{row.version}-preregistration.{kind}",
+        etag=False,
+        max_age=None,
+    )
+
+
+@blueprint.get("/study/<name>/privacy")
+@signed_in
+def privacy(name: str) -> str:
+    """Show the data-protection sheet."""
+    row, here = find(name), truehue()
+    with here.desk.database.reading() as connection:
+        platforms = read_platforms(connection, row.slug)
+    study_now = here.desk.study(row.id)
+    sheet = rights.data_protection_sheet(
+        study_now.definition, platforms, slug=row.slug, definition_sha256=row.definition_sha256
+    )
+    return render_template("console/text.html", title="Data protection", html=to_html(sheet), name=name_of(row))
+
+
+@blueprint.get("/audit")
+@signed_in
+def audit_log() -> str:
+    """Show what researchers did."""
+    with truehue().desk.database.reading() as connection:
+        return render_template("console/audit.html", rows=audit.read(connection, limit=500))
+
+
+def _unblind(row: StudyRow, what: str) -> None:
+    """Looking at answers while people still come in is written down, and asked for in so many words."""
+    if row.state in lifecycle.BLIND and row.simulation is None:
+        if request.form.get("unblind") != "yes":
+            abort(400)
+        reason = request.form.get("reason", "")
+        with truehue().desk.database.writing() as connection:
+            audit.note_unblinding(connection, row, actor=g.researcher.email, what=what, now=now(), reason=reason)
+
+
+@blueprint.post("/study/<name>/export.zip")
+@owners_only
+def export(name: str) -> Response:
+    """Download a study's data."""
+    row, here = find(name), truehue()
+    _unblind(row, "export")
+    with tempfile.TemporaryDirectory(dir=here.settings.instance, prefix=".export-") as scratch:
+        path = write_export(
+            here.desk.database, here.settings.stimuli, row.id, Path(scratch) / f"{row.slug}.zip", now=now()
+        )
+        # Opened before its folder is deleted: the file lives until it has been sent.
+        file = path.open("rb")
+    note("data exported", row.slug, version=row.version)
+    stamp = now().strftime("%Y%m%d-%H%M%S")
+    return send_file(
+        file,
+        mimetype="application/zip",
+        as_attachment=True,
+        download_name=f"{row.slug}-{stamp}.zip",
+        etag=False,
+        max_age=None,
+    )
+
+
+@blueprint.post("/study/<name>/report")
+@owners_only
+def build_report(name: str) -> Redirect:
+    """Begin to build a report of the present data."""
+    row, here = find(name), truehue()
+    _unblind(row, "report")
+    reports.ensure(here.desk, here.settings, row.id, now=now(), is_repeat=True)
+    note("report built", row.slug, version=row.version)
+    return redirect(url_for("console.study", name=name, _anchor="reports"), 303)
+
+
+@blueprint.get("/study/<name>/report/<report_id>/")
+@signed_in
+def report(name: str, report_id: str) -> Response:
+    """Show a finished report."""
+    return report_response(find(name).slug, report_id)
