@@ -74,7 +74,38 @@ def define(
     )
 
 
-STUDIES = {
+FEW = """
+[study]
+title = "Which colours are real?"
+contact = "lab@example.org"
+[practice]
+n_trials = 2
+n_spare = 1
+pass_share = 0
+[catch]
+n_low_anchor = 0
+n_instructed = 0
+n_spare = 0
+[conditions]
+models = ["testmodel"]
+[test]
+n_trials = 4
+"""
+DESIGNS = {
+    "single": 'preset = "hype-infinity"'
+    + FEW
+    + "[timing]\nfirst_blank_ms = 120\nblank_before_ms = 80\nfeedback_ms = 120\n",
+    "at-once": 'preset = "palette"' + FEW.replace("n_trials = 2", "n_trials = 0") + f"[timing]{QUICK}",
+    "preferred": 'preset = "preference"'
+    + FEW.replace('"testmodel"', '"testmodel", "otherphoto"')
+    + '[trial]\nreference_condition = "real"\n'
+    + "[timing]\nfirst_blank_ms = 120\nblank_before_ms = 80\nreference_ms = 100\nblank_between_ms = 50\n",
+    "stairs": 'preset = "hype-time"'
+    + FEW
+    + "n_blocks = 2\n[timing]\nfirst_blank_ms = 120\nblank_before_ms = 80\nfeedback_ms = 100\ncountdown_ms = 60\n"
+    + "[staircase]\nstart_ms = 150\n",
+}
+STUDIES = DESIGNS | {
     "quick": define(),
     "slow": define(timing=SLOW, n_practice=0, n_test=2, n_low_anchor=0, n_instructed=0),
     "still": define(timing=SLOW.replace("900", "5000"), n_practice=0, n_test=1, n_low_anchor=0, n_instructed=0),

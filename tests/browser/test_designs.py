@@ -1,0 +1,99 @@
+"""A session of every design in Chromium against the real server; the database is the judge."""
+
+from typing import Any
+
+import pytest
+from person import Person
+from playwright.sync_api import expect
+from study_server import Server
+
+pytestmark = pytest.mark.chromium
+
+
+def take(person: Person, slug: str) -> list[str]:
+    """Go through a session by the keys F and J in turn; give the texts of the gates met."""
+    page, gates = person.page, []
+    person.enter(slug)
+    answer = page.locator(".answer[aria-disabled=false]").first
+    over = page.locator("form[action$='/answers']")
+    while True:
+        answer.or_(person.gate).or_(over).first.wait_for()
+        if over.count():
+            return gates
+        if person.gate.count():
+            gates.append(person.gate.locator("h1").inner_text())
+            person.proceed()
+            continue
+        # The key counts from the painted buttons on; until then it is nothing.
+        n_sent = len(person.reports)
+        page.keyboard.press("j" if len(person.answers) % 2 else "f")
+        page.wait_for_timeout(20)
+        if len(person.reports) > n_sent:
+            person.answers.append("right" if len(person.answers) % 2 else "left")
+
+
+def rows_of(person: Person, server: Server, slug: str, n: int) -> list[dict[str, Any]]:
+    rows = server.trials(slug)
+    assert person.complaints == []
+    assert [row["void_reason"] for row in rows] == [""] * n
+    assert len({row["image_id"] for row in rows}) == n
+    for row in rows:
+        assert (row["shown_width_px"], row["shown_height_px"]) == (256, 256)
+        assert row["rt_ms"] > 0
+    return rows
+
+
+def test_single_pictures_until_the_answer(person: Person, server: Server) -> None:
+    """One picture in the middle, buttons for real and fake with it; the exposure lasts until the answer."""
+    gates = take(person, "single")
+    assert gates == ["Ready?", "Practice is over"]
+    for row in rows_of(person, server, "single", 6):
+        assert row["exposure_ms_nominal"] is None
+        # The picture is covered by the next frame after the answer.
+        assert -20 < row["exposure_a_ms_achieved"] - row["rt_ms"] < 60
+        assert (row["exposure_b_ms_achieved"], row["frames_b"], row["side_of_a"]) == (None, None, "")
+    answers = ["real" if side == "left" else "fake" for side in person.answers]
+    assert [row["response"] for row in server.trials("single")] == answers
+    kinds = [row["condition_a"] for row in server.trials("single") if row["kind"] == "test"]
+    assert sorted(kinds) == ["real", "real", "testmodel", "testmodel"]
+    person.fill_in()
+    expect(person.page.locator(".score")).to_contain_text("of 4")
+
+
+def test_pairs_at_once_for_a_limited_time(person: Person, server: Server) -> None:
+    """Both pictures are uncovered and covered in the same frames; then the buttons."""
+    take(person, "at-once")
+    for row in rows_of(person, server, "at-once", 4):
+        assert row["exposure_a_ms_achieved"] == row["exposure_b_ms_achieved"]
+        assert row["exposure_a_ms_achieved"] == pytest.approx(120, abs=50)
+        assert (row["order_of_a"], row["question"]) == ("", "real")
+    assert [row["response"] for row in server.trials("at-once")] == person.answers
+
+
+def test_a_preference_with_a_reference(person: Person, server: Server) -> None:
+    """The reference alone, then two recolourings until the answer; no score at the end."""
+    take(person, "preferred")
+    for row in rows_of(person, server, "preferred", 6):
+        assert {row["condition_a"], row["condition_b"]} == {"testmodel", "otherphoto"}
+        assert row["stimulus_reference"]
+    person.page.get_by_role("group").first.get_by_role("radio").first.check()
+    person.page.get_by_role("button", name="Finish").click()
+    expect(person.page.get_by_text("There was no right or wrong")).to_be_visible()
+
+
+def test_a_staircase_with_countdown_masks_and_a_break(person: Person, server: Server) -> None:
+    """Each level follows from the answer before; frames are the level's; four masks of two frames; a break between."""
+    gates = take(person, "stairs")
+    assert gates == ["Ready?", "Practice is over", "A break"]
+    rows = rows_of(person, server, "stairs", 6)
+    level = None
+    for before, row in zip([None, *rows], rows, strict=False):
+        if row["kind"] == "practice":
+            assert (row["staircase_level_ms"], row["exposure_ms_nominal"], row["mask_frames"]) == (None, None, None)
+            continue
+        is_right = before is not None and (before["response"] == "real") == (before["condition_a"] == "real")
+        is_new = before is None or before["block"] != row["block"]
+        level = 150 if is_new or level is None else max(100, level - 10 if is_right else level + 30)
+        assert (row["staircase_level_ms"], row["exposure_ms_nominal"]) == (level, level)
+        assert row["exposure_a_ms_achieved"] == pytest.approx(level, abs=50)
+        assert row["mask_frames"] == pytest.approx(8, abs=3)
