@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from colorizer.backends import on_backend
-from colorizer.baselines import gray_ab, random_partners
+from colorizer.baselines import OBVIOUS_CHROMA, gray_ab, obvious_ab, random_partners
 from colorizer.checkpoints import load_checkpoint
 from colorizer.drawing import Drawn, Settings, StimuliError
 from colorizer.externals import External, Outputs, Wanted
@@ -21,6 +21,10 @@ def condition(
     """How a condition gets its ab from (photograph, L), and its provenance."""
     if name == "gray":
         return lambda _photo, L: gray_ab(L), _control("gray", "No colour: ab = 0.", {})
+    if name == "obvious":
+        told = f"The photograph's own colours with the hue turned by 180 degrees and chroma x {OBVIOUS_CHROMA:g}."
+        settings_told = {"hue_degrees": 180, "chroma_factor": OBVIOUS_CHROMA}
+        return lambda photo, _L: obvious_ab(photo.lab_13HW[:, 1:]), _control("obvious", told, settings_told)
     if name == "random":
         by_name = {d.file.name: d for d in drawn}
         try:

@@ -12,6 +12,7 @@ from colorizer.weights_by_name import PUBLISHED, cached
 _CONTROLS_TOLD = {
     "gray": "no colour: ab = 0",
     "random": "the colours of another photograph, seeded",
+    "obvious": "the photograph's own colours, hue + 180 degrees, chroma x 1.5 (attention checks)",
     "real": "the photograph's own colours (always in a stimulus set; a row of `evaluate`)",
 }
 

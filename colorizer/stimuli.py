@@ -164,8 +164,11 @@ def render_stimuli(
 def _check_conditions(models: list[str], fakes: list[str], *, has_original: bool) -> None:
     if "real" in models:
         raise StimuliError("--model real: the original is always in the set; name colorizers or controls")
-    if not has_original and "random" in models:
-        raise StimuliError("--model random: photographs without an original have no colours to lend; leave it out")
+    for control in ("random", "obvious"):
+        if not has_original and control in models:
+            raise StimuliError(
+                f"--model {control}: photographs without an original have no colours to lend; leave it out"
+            )
     names = [*models, *fakes, "real"]
     for told in (n for n in names if names.count(n) > 1):
         raise StimuliError(f"{told}: two conditions have this name; give one of them another")

@@ -41,7 +41,7 @@ export function layout(window, size, rules = null) {
   const isAllowed =
     rules === null || rules.phones !== "refused" || (width >= rules.min_viewport_width_px && height >= rules.min_viewport_height_px);
   // Buttons are as far apart for one picture as for two, and never narrower than a thumb.
-  const button = Math.max(picture.width, Math.min(140, (width - 2 * edge - gap) / 2));
+  const button = snap(Math.min(Math.max(picture.width, 140), (width - 2 * edge - gap) / 2));
   const buttons = size.is_single
     ? { left: { x: snap((width - gap) / 2 - button), width: button }, right: { x: snap((width + gap) / 2), width: button } }
     : { left, right };

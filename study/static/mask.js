@@ -6,7 +6,8 @@
  */
 
 const SCALES = [64, 32, 16, 8, 4, 2];
-const CONTRAST = 96;
+/** Standard deviation of a channel, in levels of 255. */
+const CONTRAST = 64;
 
 /**
  * A seeded generator (mulberry32); a mask needs variety, not secrecy.
@@ -46,7 +47,7 @@ export function mask(width, height, seed) {
     }
   }
   const pixels = new Uint8ClampedArray(width * height * 4);
-  const gain = (2 * CONTRAST) / Math.sqrt(SCALES.length / 3);
+  const gain = CONTRAST / Math.sqrt(SCALES.length / 12);     // a uniform square of width 1 has variance 1/12
   for (let i = 0; i < width * height; i++) {
     for (let c = 0; c < 3; c++) pixels[4 * i + c] = 128 + gain * sum[3 * i + c];
     pixels[4 * i + 3] = 255;

@@ -97,3 +97,51 @@ def test_a_staircase_with_countdown_masks_and_a_break(person: Person, server: Se
         assert (row["staircase_level_ms"], row["exposure_ms_nominal"]) == (level, level)
         assert row["exposure_a_ms_achieved"] == pytest.approx(level, abs=50)
         assert row["mask_frames"] == pytest.approx(8, abs=3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 568), (390, 844), (844, 390), (1280, 800)])
+def test_a_single_picture_stands_in_the_middle_with_its_buttons_inside_the_window(
+    module_page: Any, width: int, height: int
+) -> None:
+    """As large as the window allows; both buttons whole, alike and apart."""
+    places = module_page.evaluate(
+        """async ([width, height]) => {
+            const { layout } = await import("/static/layout.js");
+            const size = { width_px: 256, height_px: 256, size_unit: "css_px", is_single: true };
+            return layout({ width, height, ratio: 2 }, size);
+        }""",
+        [width, height],
+    )
+    middle, left, right = places["middle"], places["buttons"]["left"], places["buttons"]["right"]
+    assert middle["x"] + middle["width"] / 2 == pytest.approx(width / 2, abs=1)
+    assert middle["width"] == 256 or height < 500
+    assert left["x"] >= 0
+    assert right["x"] + right["width"] <= width
+    assert left["width"] == right["width"] >= 120
+    assert right["x"] - left["x"] - left["width"] >= 16
+
+
+def test_masks_are_opaque_noise_at_every_scale(module_page: Any) -> None:
+    """Mid-grey on average, a good contrast in blocks of 2 and of 32 px alike, another one for another trial."""
+    told = module_page.evaluate("""async () => {
+        const { mask } = await import("/static/mask.js");
+        const [n, pixels] = [256, mask(256, 256, "trial 0")];
+        const same = mask(256, 256, "trial 0").every((value, i) => value === pixels[i]);
+        const other = mask(256, 256, "trial 1").some((value, i) => value !== pixels[i]);
+        const sd = (size) => {
+            const means = [];
+            for (let y = 0; y < n; y += size) for (let x = 0; x < n; x += size) {
+                let sum = 0;
+                for (let j = 0; j < size; j++) for (let i = 0; i < size; i++) sum += pixels[4 * ((y + j) * n + x + i)];
+                means.push(sum / size ** 2);
+            }
+            const mean = means.reduce((a, b) => a + b) / means.length;
+            return [mean, Math.sqrt(means.reduce((a, b) => a + (b - mean) ** 2, 0) / means.length)];
+        };
+        const opaque = pixels.every((value, i) => i % 4 !== 3 || value === 255);
+        return { same, other, opaque, fine: sd(2), coarse: sd(32) };
+    }""")
+    assert (told["same"], told["other"], told["opaque"]) == (True, True, True)
+    assert told["fine"][0] == pytest.approx(128, abs=12)
+    assert told["fine"][1] > 50
+    assert told["coarse"][1] > 25

@@ -241,3 +241,20 @@ def test_models_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
         name in text
         for name in ("truehue-lite", "zhang2016", "32.24 M", "siggraph17", "pix2pix", "wallner-alpha", "gray", "random")
     )
+
+
+def test_the_obvious_control_has_the_complements_of_the_photographs_colours(
+    photo_folder: Path, weights: str, tmp_path: Path
+) -> None:
+    """Where no colour left the gamut: L as it was, ab turned by 180 degrees and half as strong again."""
+    manifest = render(photo_folder, tmp_path / "set", weights, models=("obvious",))
+    assert manifest["conditions"]["obvious"]["kind"] == "control"
+    by = {(s["image_id"], s["condition"]): s for s in manifest["stimuli"]}
+    for image in manifest["images"]:
+        real = to_lab(pixels(tmp_path / "set", by[image["image_id"], "real"]))
+        obvious = to_lab(pixels(tmp_path / "set", by[image["image_id"], "obvious"]))
+        weak = real[:, 1:].norm(dim=1, keepdim=True) < 15  # far from the gamut's edge
+        weak &= (real[:, :1] > 30) & (real[:, :1] < 80)
+        if weak.any():
+            off = (obvious[:, 1:] + 1.5 * real[:, 1:]).abs()
+            assert float(off[weak.expand_as(off)].quantile(0.9)) < 2

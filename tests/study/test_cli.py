@@ -179,3 +179,22 @@ def test_a_port_in_use_names_another(tmp_path):
     assert done.returncode == 2
     assert f"make demo PORT={port + 1}" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_diff_prints_every_deviation_with_its_reason_and_validate_every_problem(tmp_path, run):
+    """Two presets; and a file with three mistakes."""
+    lines = run("diff", "zhang2016", "zhang2016-as-published").output.splitlines()
+    assert "trial.field: 'grey' → 'white'   (the tool's page was white)" in lines
+    assert any(line.startswith("catch.low_anchor_probability: 0 → 0.1   (in the tool") for line in lines)
+    assert "the definitions are the same" in run("diff", "palette", "palette").output
+    file = tmp_path / "wrong.toml"
+    file.write_text(
+        'preset = "palette"\n[test]\nn_trial = 1\n[timing]\nexposure_ms = "long"\n[trial]\nquestion = "?"\n'
+    )
+    result = run("validate", file)
+    assert result.exit_code == 2
+    assert sorted(line.split(":")[2] for line in result.stderr.splitlines()) == ["3", "5", "7"]
+    file.write_text('preset = "palette"\n[trial]\nquestion = "natural"\n[test]\nn_blocks = 7\n')
+    result = run("validate", file)
+    assert "wrong.toml:3" in result.stderr or "outcome.measure" in result.stderr
+    assert "50 trials do not divide into 7 equal blocks" in result.stderr
