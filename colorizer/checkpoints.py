@@ -197,7 +197,7 @@ def _architecture(name: str) -> str:
     if name in shipped_recipes():
         return read_recipe(name).model
     known = [*MODELS, *(n for n, w in PUBLISHED.items() if w.model in MODELS)]
-    raise CheckpointError(f"unknown model {name!r}; known: {', '.join(known)}, and the recipes of `train --help`")
+    raise CheckpointError(f"unknown model {name!r}; known: {', '.join(known)}, or a recipe's name")
 
 
 def find_weights(name: str, weights: Path | str | None = None) -> Path | PublishedWeights:
