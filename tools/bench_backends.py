@@ -90,7 +90,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"Written by `make bench-backends` on {result['machine']}, {result['threads']} thread(s). Difference of ab "
         f"from PyTorch's in CIE units, the worst of {len(SIZES)} sizes (allowed: {MEAN_LIMIT:g} in the mean, "
         f"{MAX_LIMIT:g} at most); time for one picture of {TIMED[0]} x {TIMED[1]} in fp32, median of "
-        f"{result['passes']} passes that alternate between the backends.",
+        f"{result['passes']} passes that alternate between the backends; "
+        "read the ratios, for the machine may have had other work.",
         "",
         "| model | MB | onnxruntime: mean, max | OpenCV: mean, max | torch, s | onnxruntime/torch | OpenCV/torch |",
         "|---|---|---|---|---|---|---|",
