@@ -13,6 +13,8 @@ from tqdm import tqdm
 from study import definition, lifecycle, researchers, upkeep
 from study.audit import COMMAND_LINE, note_unblinding
 from study.config import ConfigError, Settings, read_settings
+from study.dataout import FORMATS, write_bundle
+from study.dataout import commands as dataout_commands
 from study.definition import DefinitionError
 from study.demo.command import demo
 from study.export import write_export
@@ -47,7 +49,14 @@ def init_app(app: Flask) -> None:
     """Add the commands."""
     own = (upgrade, create, list_, simulate_, export, validate, diff, work, demo_, researcher)
     states = (pilot, open_, pause, close, preregistration)
-    for command in (*own, *states, *recruitment_commands.COMMANDS, *rights_commands.COMMANDS, *upkeep.COMMANDS):
+    for command in (
+        *own,
+        *states,
+        *recruitment_commands.COMMANDS,
+        *rights_commands.COMMANDS,
+        *upkeep.COMMANDS,
+        *dataout_commands.COMMANDS,
+    ):
         app.cli.add_command(command)
 
 
@@ -255,9 +264,25 @@ def work(workers: int) -> None:
 @click.command("export")
 @click.argument("slug")
 @click.option("--out", type=FILE, required=True, help="a new folder, or a file that ends in .zip")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("csv", *FORMATS)),
+    default="csv",
+    show_default=True,
+    help="how it is arranged",
+)
+@click.option(
+    "--describe",
+    "described",
+    multiple=True,
+    metavar="KEY=TEXT",
+    help="psych-ds: license, author, citation, funder, url …; repeatable",
+)
+@click.option("--no-results", is_flag=True, help="psych-ds: without the report's tables")
 @with_appcontext
 @one_line_errors
-def export(slug: str, out: Path) -> None:
+def export(slug: str, out: Path, kind: str, described: tuple[str, ...], no_results: bool) -> None:
     """Write the data of the study SLUG as docs/formats.md says."""
     desk = open_desk()
     with desk.database.reading_session() as session:
@@ -265,7 +290,12 @@ def export(slug: str, out: Path) -> None:
     if row.state in lifecycle.BLIND and row.simulation is None:
         with desk.database.writing() as connection:
             note_unblinding(connection, row, actor=COMMAND_LINE, what="export", now=now())
-    write_export(desk.database, truehue().settings.stimuli, row.id, out, now=now())
+    stimuli = truehue().settings.stimuli
+    if kind == "csv":
+        write_export(desk.database, stimuli, row.id, out, now=now())
+    else:
+        words = {key: text for key, _, text in (one.partition("=") for one in described)}
+        write_bundle(desk.database, stimuli, row.id, out, kind=kind, described=words, with_results=not no_results)
     click.echo(out)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from study import db
 from study.backup import BackupError
 from study.config import ConfigError
+from study.dataout.errors import DatasetError
 from study.definition import DefinitionError
 from study.demo.errors import DemoError
 from study.design import DesignError
@@ -30,6 +31,7 @@ T = TypeVar("T")
 EXPECTED = (
     BackupError,
     ConfigError,
+    DatasetError,
     DefinitionError,
     DemoError,
     DesignError,

@@ -16,6 +16,7 @@ from study.sessions.names import hash_token, picture_addresses, trial_name
 from study.sessions.report import VOID_REASONS, Exposure, Report, parse_device, parse_report
 from study.sessions.state import TRIAL_STATUS, Result, State, find_picture, read_result, read_state
 from study.sessions.trials import next_trial, record_response
+from study.sessions.writing import planned_columns
 
 __all__ = [
     "TRIAL_STATUS",
@@ -39,6 +40,7 @@ __all__ = [
     "parse_report",
     "patient",
     "picture_addresses",
+    "planned_columns",
     "read_result",
     "read_state",
     "record_answers",

@@ -6,12 +6,34 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from study.definition import StudyDefinition
 from study.design import PRACTICE, PlannedTrial
 from study.manifest import REAL
 from study.scoring import score
 from study.sessions.report import Report
 from study.sessions.state import State
 from study.sessions.tables import SESSIONS, TRIALS
+
+
+def planned_columns(definition: StudyDefinition, trial: PlannedTrial) -> dict[str, Any]:
+    """Give what of a trial's row its plan decides."""
+    return {
+        "plan_index": trial.plan_index,
+        "block": trial.block,
+        "kind": trial.kind,
+        "control": trial.control,
+        "design": definition.trial.design,
+        "question": definition.trial.question,
+        "image_id": trial.a.image_id,
+        "stimulus_a": trial.a.stimulus_id,
+        "stimulus_b": trial.b.stimulus_id if trial.b else "",
+        "stimulus_reference": trial.reference.stimulus_id if trial.reference else "",
+        "condition_a": trial.a.condition,
+        "condition_b": trial.b.condition if trial.b else "",
+        "side_of_a": trial.side_of_a,
+        "order_of_a": trial.order_of_a,
+        "instructed_response": trial.instructed_response,
+    }
 
 
 def trial_row(state: State, trial: PlannedTrial, report: Report, *, now: datetime) -> dict[str, Any]:
@@ -31,21 +53,7 @@ def trial_row(state: State, trial: PlannedTrial, report: Report, *, now: datetim
     return {
         "session_id": state.id,
         "trial_index": state.n_rows,
-        "plan_index": trial.plan_index,
-        "block": trial.block,
-        "kind": trial.kind,
-        "control": trial.control,
-        "design": definition.trial.design,
-        "question": definition.trial.question,
-        "image_id": trial.a.image_id,
-        "stimulus_a": trial.a.stimulus_id,
-        "stimulus_b": trial.b.stimulus_id if trial.b else "",
-        "stimulus_reference": trial.reference.stimulus_id if trial.reference else "",
-        "condition_a": trial.a.condition,
-        "condition_b": trial.b.condition if trial.b else "",
-        "side_of_a": trial.side_of_a,
-        "order_of_a": trial.order_of_a,
-        "instructed_response": trial.instructed_response,
+        **planned_columns(definition, trial),
         "response": response,
         "void_reason": report.void_reason,
         "rt_ms": report.rt_ms,
