@@ -41,6 +41,8 @@ class About:
     title: str
     language: str
     contact: str
+    n_participants: int = _within(0, 1_000_000, default=0)
+    """How many sessions may be complete or under way; 0: as many as come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,14 @@ from study.definition import Item, StudyDefinition
 from study.lifecycle import TAKES_PARTICIPANTS
 from study.questionnaire import check_answers
 from study.rights import WithdrawalError, read_code, withdraw, withdrawal_code
-from study.sessions import Closed, Invalid, State
+from study.sessions import Closed, Full, Invalid, State
 from study.studies import Study, StudyError, find_shown
 from study.web import allow_frame, now, to_html, truehue, view
+
+# What a platform is told of somebody who cannot go on, by the page that says so to the person.
+OUTCOMES = {"closed": "OTHER", "full": "QUOTA_FULL", "unsuited": "INCOMPATIBLE_DEVICE"}
+# Platforms on which a person holds a task.
+PAYING = ("mturk", "prolific", "sona", "connect")
 
 blueprint = Blueprint("participant", __name__, template_folder="templates")
 
@@ -45,8 +50,31 @@ def _page(template: str, study: Study, *, status: int = 200, **variables: Any) -
     return make_response(body, status)
 
 
-def _closed(study: Study) -> Response:
-    return _page("closed", study, status=403, message=study.definition.words.closed)
+def _dead_end(name: str, study: Study, source: str, *, status: int = 403, **variables: Any) -> Response:
+    """Say why it does not go on here, and how to get back to where the person came from."""
+    title = recruitment.PLATFORMS[source].title if source in recruitment.PLATFORMS else ""
+    if "finish" not in variables:
+        way = recruitment.way_out(truehue().desk, study.slug, source, outcome=OUTCOMES[name])
+        variables["finish"] = way
+    # Where a person holds a task, it has to be given back by hand if there is no code for how it ended.
+    return _page(
+        name,
+        study,
+        status=status,
+        platform_title=title if source in PAYING else "",
+        **variables,
+    )
+
+
+def _closed(study: Study, source: str) -> Response:
+    return _dead_end("closed", study, source, message=study.definition.words.closed)
+
+
+def _is_phone() -> bool:
+    """Whether the browser says that it is a phone's; a tablet that calls itself a computer is believed."""
+    if request.headers.get("Sec-CH-UA-Mobile") == "?1":
+        return True
+    return "Mobi" in request.user_agent.string
 
 
 def _address(slug: str) -> str:
@@ -64,9 +92,13 @@ def door(slug: str) -> Response | Redirect:
     token = recruitment.find_token(desk, slug, entry)
     if token is not None:
         return redirect(url_for("participant.page", token=token), 303)
-    if not is_open and not entry.is_preview:
-        return _closed(study)
     definition = study.definition
+    if not is_open and not entry.is_preview:
+        return _closed(study, entry.platform)
+    if definition.device.phones == "refused" and _is_phone():
+        return _dead_end("unsuited", study, entry.platform, go_on_url="")
+    if not entry.is_preview and sessions.is_full(desk, study.id, now=now()):
+        return _dead_end("full", study, entry.platform)
     return _page(
         "door",
         study,
@@ -91,8 +123,10 @@ def start(slug: str) -> Response | Redirect:
     allow_frame(recruitment.framing_of(entry.platform))
     try:
         token = recruitment.enter(desk, study.id, entry, now=now(), user_agent=request.user_agent.string)
+    except Full:
+        return _dead_end("full", study, entry.platform)
     except Closed:
-        return _closed(study)
+        return _closed(study, entry.platform)
     return redirect(url_for("participant.page", token=token), 303)
 
 
@@ -110,8 +144,19 @@ def page(token: str) -> Response:
     if state.status == "complete":
         return _debrief(token, state)
     if state.status == "unqualified":
-        return _page("unqualified", state.study, message=state.study.definition.words.unqualified)
+        finish = recruitment.finish(truehue().desk, state, address=_address(state.study.slug), now=now())
+        message = state.study.definition.words.unqualified
+        return _dead_end("unqualified", state.study, state.source, status=200, message=message, finish=finish)
     return _page("withdrawn", state.study)
+
+
+@blueprint.get("/p/<token>/unsuited")
+def unsuited(token: str) -> Response:
+    """Show the way back to somebody whose screen has no room; the session stays as it is."""
+    state = sessions.read_state(truehue().desk, token)
+    allow_frame(recruitment.framing_of(state.source))
+    go_on = url_for("participant.page", token=token)
+    return _dead_end("unsuited", state.study, state.source, status=200, go_on_url=go_on)
 
 
 @blueprint.post("/p/<token>/withdraw")
@@ -194,6 +239,7 @@ def _trials(token: str, state: State) -> Response:
         trial_url=url_for("participant.api_trial", token=token),
         response_url=url_for("participant.api_response", token=token),
         page_url=url_for("participant.page", token=token),
+        unsuited_url=url_for("participant.unsuited", token=token),
         settings=settings,
         outline=outline(definition),
     )

@@ -1,4 +1,4 @@
-"""The way back of a complete session. Nothing here exists before the last answer is on disk."""
+"""The way back of a session that is over. Nothing here exists before its last answer is on disk."""
 
 import secrets
 from datetime import datetime
@@ -17,8 +17,8 @@ CODE_LENGTH = 12
 
 @patient
 def finish(desk: Desk, state: State, *, address: str, now: datetime) -> Finish:
-    """Give the way back of a complete session; asked again, it is the same."""
-    if state.status != "complete":
+    """Give the way back of a session that is complete or did not qualify; asked again, it is the same."""
+    if state.status not in ("complete", "unqualified"):
         return Finish("none")
     with desk.database.writing() as connection:
         who = connection.execute(
@@ -48,7 +48,7 @@ def finish(desk: Desk, state: State, *, address: str, now: datetime) -> Finish:
             select(COMPLETIONS.c.outcome, COMPLETIONS.c.code).where(COMPLETIONS.c.session_id == state.id)
         ).one_or_none()
         if issued is None:
-            outcome = platform.outcome(person, settings)
+            outcome = platform.outcome(person, settings) if state.status == "complete" else "SCREENED_OUT"
             code = "".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH)) if platform.needs_code() else ""
             connection.execute(
                 insert(COMPLETIONS),

@@ -53,7 +53,7 @@ class MechanicalTurk(Platform):
             "form",
             label="Submit to Mechanical Turk",
             url=f"{person.entry.return_to}/mturk/externalSubmit",
-            fields=(("assignmentId", person.entry.submission), ("code", person.code)),
+            fields=(("assignmentId", person.entry.submission), ("code", person.code), ("outcome", outcome)),
             code=person.code,
         )
 

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from study.recruitment.platforms import Entry, Finish, Key, Person, Platform, RecruitmentError, take
 
+NOTHING = Finish("none")
+
 
 class Sona(Platform):
     """Students of a department's pool; credit is granted by the browser's visit to an address of SONA's."""
@@ -17,7 +19,8 @@ class Sona(Platform):
     name = "sona"
     title = "SONA"
     keys: ClassVar[Mapping[str, Key]] = {
-        "completion_url": Key("SONA's client-side completion URL, with or without XXX at its end", "url", "", True)
+        "completion_url": Key("SONA's client-side completion URL, with or without XXX at its end", "url", "", True),
+        "credits_unqualified": Key("whether who does not pass the qualification gets the credit", "switch", True),
     }
     parameters = ("survey_code",)
 
@@ -36,6 +39,8 @@ class Sona(Platform):
 
     def finish(self, person: Person, settings: Mapping[str, Any], *, outcome: str) -> Finish:
         """SONA's address with the student's code."""
+        if outcome == "SCREENED_OUT" and not settings.get("credits_unqualified", True):
+            return Finish("none")
         url = _with(settings["completion_url"], ".sona-systems.com", survey_code=person.entry.submission)
         return Finish("link", label="Get your credit", url=url)
 
@@ -48,6 +53,7 @@ class Connect(Platform):
     keys: ClassVar[Mapping[str, Key]] = {
         "completion_url": Key("the redirect URL that Connect shows at the end of its wizard", "url", ""),
         "code": Key("the completion code that Connect shows, if there is no redirect URL", "text", ""),
+        "screened_out_url": Key("where Connect wants people who did not qualify; empty: nowhere", "url", ""),
     }
     parameters = ("participantId", "projectId")
 
@@ -69,6 +75,9 @@ class Connect(Platform):
 
     def finish(self, person: Person, settings: Mapping[str, Any], *, outcome: str) -> Finish:
         """Back to Connect, or its code."""
+        if outcome == "SCREENED_OUT":
+            url = settings.get("screened_out_url", "")
+            return Finish("link", label="Return to Connect", url=_with(url, ".cloudresearch.com")) if url else NOTHING
         if settings["completion_url"]:
             return Finish(
                 "link", label="Return to Connect", url=_with(settings["completion_url"], ".cloudresearch.com")

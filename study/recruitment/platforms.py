@@ -113,10 +113,13 @@ class Platform(ABC):
 
     @abstractmethod
     def finish(self, person: Person, settings: Mapping[str, Any], *, outcome: str) -> Finish:
-        """Give the way back of a complete session."""
+        """Give the way back of a session that is over: complete, or not qualified (SCREENED_OUT)."""
 
     def way_out(self, settings: Mapping[str, Any], *, outcome: str) -> Finish:
-        """Give the way back of somebody who did not take part: NO_CONSENT, INCOMPATIBLE_DEVICE."""
+        """Give the way back of somebody without a session that is over.
+
+        NO_CONSENT, INCOMPATIBLE_DEVICE, QUOTA_FULL (the study is full) or OTHER (it is closed).
+        """
         return Finish("none")
 
 

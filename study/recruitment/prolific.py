@@ -14,7 +14,17 @@ from study.recruitment.platforms import Entry, EntryError, Finish, Key, Person, 
 ISSUER = "https://www.prolific.com"
 KEYS_URL = "https://api.prolific.com/.well-known/study/jwks.json"
 COMPLETE_URL = "https://app.prolific.com/submissions/complete"
-OUTCOMES = ("COMPLETED", "FAILED_ATTENTION_CHECK", "NO_CONSENT", "INCOMPATIBLE_DEVICE", "SCREENED_OUT", "OTHER")
+OUTCOMES = (
+    "COMPLETED",
+    "FAILED_ATTENTION_CHECK",
+    "NO_CONSENT",
+    "INCOMPATIBLE_DEVICE",
+    "SCREENED_OUT",
+    "QUOTA_FULL",
+    "OTHER",
+)
+# Where a study has no code of its own for an outcome, the next best; never one that says the person failed.
+INSTEAD = {"QUOTA_FULL": "SCREENED_OUT", "SCREENED_OUT": "OTHER", "INCOMPATIBLE_DEVICE": "OTHER"}
 LEEWAY_S = 30  # clocks differ
 
 
@@ -66,7 +76,10 @@ class Prolific(Platform):
 
     def way_out(self, settings: Mapping[str, Any], *, outcome: str) -> Finish:
         """The same link with another code, where there is one."""
-        code = settings["codes"].get(outcome, "")
+        codes = settings["codes"]
+        while outcome not in codes and outcome in INSTEAD:
+            outcome = INSTEAD[outcome]
+        code = codes.get(outcome, "")
         if not code:
             return Finish("none")
         url = f"{COMPLETE_URL}?{urlencode({'cc': code})}"

@@ -10,8 +10,8 @@ Time is passed in as `now`.
 
 from study.sessions.answers import record_answers
 from study.sessions.desk import Desk, patient
-from study.sessions.entry import advance, start
-from study.sessions.errors import Busy, Closed, Conflict, Invalid, NotFound, SessionError
+from study.sessions.entry import advance, is_full, start
+from study.sessions.errors import Busy, Closed, Conflict, Full, Invalid, NotFound, SessionError
 from study.sessions.names import hash_token, picture_addresses, trial_name
 from study.sessions.report import VOID_REASONS, Exposure, Report, parse_device, parse_report
 from study.sessions.state import TRIAL_STATUS, Result, State, find_picture, read_result, read_state
@@ -26,6 +26,7 @@ __all__ = [
     "Conflict",
     "Desk",
     "Exposure",
+    "Full",
     "Invalid",
     "NotFound",
     "Report",
@@ -35,6 +36,7 @@ __all__ = [
     "advance",
     "find_picture",
     "hash_token",
+    "is_full",
     "next_trial",
     "parse_device",
     "parse_report",

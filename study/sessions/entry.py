@@ -5,10 +5,11 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
+from study.definition import StudyDefinition
 from study.sessions.desk import Desk, patient
-from study.sessions.errors import Closed, Invalid
+from study.sessions.errors import Closed, Full, Invalid
 from study.sessions.names import hash_token
 from study.sessions.state import read_state
 from study.sessions.tables import SESSIONS, STUDIES
@@ -55,8 +56,13 @@ def start(
         if state not in ("pilot", "running") and not may_be_closed:
             raise Closed(study.definition.words.closed)
         is_pilot = is_pilot or (state in ("draft", "pilot") and not is_simulated)
-        minutes = study.definition.plan.abandoned_after_min
-        slot, attempt = _next_slot(connection, study_id, minutes, is_pilot=is_pilot, now=now)
+        definition = study.definition
+        # Under the lock, so that of two who come at once for the last place one is told that the study is full.
+        if not (is_pilot or is_simulated) and _has_enough(connection, study_id, definition, now=now):
+            raise Full("as many people as were wanted have taken part")
+        slot, attempt = _next_slot(
+            connection, study_id, definition.plan.abandoned_after_min, is_pilot=is_pilot, now=now
+        )
         row_id = connection.execute(
             insert(SESSIONS).returning(SESSIONS.c.id),
             {
@@ -83,6 +89,30 @@ def start(
     return token
 
 
+def is_full(desk: Desk, study_id: int, *, now: datetime) -> bool:
+    """Whether nobody new is let in because enough people are complete or under way; `start` asks again."""
+    with desk.database.reading() as connection:
+        return _has_enough(connection, study_id, desk.study(study_id).definition, now=now)
+
+
+def _has_enough(connection: Connection, study_id: int, definition: StudyDefinition, *, now: datetime) -> bool:
+    n_wanted = definition.study.n_participants
+    if n_wanted == 0:
+        return False
+    counted = _holds(definition.plan.abandoned_after_min, now=now)
+    counted &= (SESSIONS.c.study_id == study_id) & ~SESSIONS.c.is_pilot & ~SESSIONS.c.is_simulated
+    n: int = connection.execute(select(func.count()).select_from(SESSIONS).where(counted)).scalar_one()
+    return n >= n_wanted
+
+
+def _holds(abandoned_after_min: float, *, now: datetime) -> ColumnElement[bool]:
+    """Whether a session keeps its place: complete, or under way and not abandoned."""
+    horizon = now - timedelta(minutes=abandoned_after_min)
+    return (SESSIONS.c.status == "complete") | (
+        SESSIONS.c.status.not_in(("withdrawn", "unqualified")) & (SESSIONS.c.started_at_utc > horizon)
+    )
+
+
 def _next_slot(
     connection: Connection, study_id: int, abandoned_after_min: float, *, is_pilot: bool, now: datetime
 ) -> tuple[int, int]:
@@ -91,11 +121,7 @@ def _next_slot(
     A session is abandoned when it was withdrawn, did not pass the qualification, or was not finished in time. A pilot's
     sessions hold no slot of the study proper, which therefore begins its blocks anew.
     """
-    horizon = now - timedelta(minutes=abandoned_after_min)
-    holds = (SESSIONS.c.status == "complete") | (
-        SESSIONS.c.status.not_in(("withdrawn", "unqualified")) & (SESSIONS.c.started_at_utc > horizon)
-    )
-    holds &= SESSIONS.c.is_pilot == is_pilot
+    holds = _holds(abandoned_after_min, now=now) & (SESSIONS.c.is_pilot == is_pilot)
     n_held = func.sum(case((holds, 1), else_=0))
     slots = select(SESSIONS.c.arm_slot, func.count()).where(SESSIONS.c.study_id == study_id)
     free = connection.execute(

@@ -19,6 +19,10 @@ class Closed(SessionError):  # noqa: N818
     status = 403
 
 
+class Full(Closed):
+    """As many people as the study wants are complete or under way."""
+
+
 class Conflict(SessionError):  # noqa: N818
     """The session is somewhere else."""
 

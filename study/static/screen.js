@@ -49,6 +49,7 @@ export class Screen {
     this.gate = part("gate");
     this.gate_title = part("gate-title");
     this.gate_text = part("gate-text");
+    this.gate_out = part("gate-out");
     this.gate_button = /** @type {HTMLButtonElement} */ (part("gate-button"));
     /** @type {View|null} */
     this.shown = null;
@@ -183,6 +184,7 @@ export class Screen {
     this.gate_title.textContent = text.title;
     const own = { test: this.settings.words.practice_done, pause: this.settings.words.pause }[view.gate];
     this.gate_text.textContent = own || text.text;
+    this.gate_out.hidden = view.gate !== "small";
     this.gate_button.textContent = text.button;
     this.gate_button.hidden = !view.can_proceed || text.button === "";
     if (!this.gate_button.hidden) this.gate_button.focus({ preventScroll: true });

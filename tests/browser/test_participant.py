@@ -356,6 +356,7 @@ def test_a_window_that_becomes_too_small_during_exposure_voids_the_trial(person:
     person.wait("first")
     person.page.set_viewport_size({"width": 420, "height": 200})
     expect(person.page.get_by_role("heading", name="A little more room, please")).to_be_visible()
+    expect(person.page.get_by_role("link", name="My screen is not larger than this")).to_be_visible()
     person.page.set_viewport_size({"width": 1280, "height": 800})
     person.do_trials()
     person.fill_in()

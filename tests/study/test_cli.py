@@ -36,7 +36,7 @@ def test_from_definition_to_data(run, definition, stimuli, tmp_path):
     """create, list, simulate, export, close, open."""
     made = run("create", definition, stimuli, "--seed", 3)
     assert made.exit_code == 0, made.output
-    assert "my-study@1 is open: /s/my-study/" in made.output
+    assert "my-study@1 is running: /s/my-study/" in made.output
     assert "my-study@1" in run("list").output
     simulated = run("simulate", "my-study", "--participants", 3, "--fool-rate", "lite=0.2", "--lapse", 0.02)
     assert "3 SIMULATED participants" in simulated.output
@@ -118,8 +118,8 @@ def test_the_demonstration_is_prepared_once(desk, settings, tmp_path):
     assert sorted(names) == [
         "demo-simulated@1 closed 3",
         "demo-simulated@2 closed 3",
-        "demo@1 open 0",
-        "demo@2 open 0",
+        "demo@1 running 0",
+        "demo@2 running 0",
     ]
 
 

@@ -111,7 +111,7 @@ def test_a_worker_goes_through_and_back(client: FlaskClient, desk: Desk, study: 
     (completion,) = rows(desk, CompletionRow)
     assert 'action="https://workersandbox.mturk.com/mturk/externalSubmit"' in last
     fields = form_of(last)
-    assert fields == {"assignmentId": "3ABCASSIGNMENT", "code": completion.code}
+    assert fields == {"assignmentId": "3ABCASSIGNMENT", "code": completion.code, "outcome": "COMPLETED"}
     assert len(completion.code) == 12
     assert completion.outcome == "COMPLETED"
     assert form_of(client.get(here).text) == fields, "asked again, it is the same"

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from study import sessions
 from study.db import Database, upgrade
 from study.definition import parse_definition
+from study.lifecycle import change
 from study.models import SessionRow
 from study.studies import create_study
 
@@ -22,6 +23,7 @@ def check_simultaneous_starts(database, stimuli, root):
     upgrade(database)
     desk = sessions.Desk(database, b"k" * 32)
     study = create_study(database, root, parse_definition(TEXT), stimuli, slug="s", now=NOW, seed=1)
+    change(database, "s", "running", actor="test", now=NOW)
     failures = []
 
     def begin():

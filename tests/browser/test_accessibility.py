@@ -1,0 +1,191 @@
+"""WCAG 2.2 AA by axe-core, on every page that a participant or a researcher sees; keyboard, zoom and reduced motion.
+
+Not checked: the stimuli themselves, which are the measurement.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from person import Person
+from playwright.sync_api import Page
+from sqlalchemy import update
+from study_server import Server, define, running_server
+
+from study import researchers
+from study.models import SessionRow
+
+pytestmark = pytest.mark.chromium
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+SHORT = define(n_practice=1, n_test=1, n_low_anchor=0, n_instructed=0)
+STUDIES = {"quick": SHORT, "full": SHORT.replace("[study]", "[study]\nn_participants = 1"), "closed": SHORT}
+EMAIL, PASSWORD = "me@example.org", "a long enough password"
+DESKTOP = {"width": 1280, "height": 800}
+ZOOMED = {"width": 640, "height": 400}  # 1280 by 800 at 200 %
+CONSOLE = (
+    "",
+    "new",
+    "sets",
+    "sets/1/",
+    "jobs",
+    "accounts",
+    "audit",
+    "study/quick/",
+    "study/quick/people",
+    "study/quick/privacy",
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("instance"), STUDIES) as server:
+        yield server
+
+
+def look(page: Page) -> list[str]:
+    """Name what axe finds: rule, element, why; and whether the page scrolls sideways."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE)
+    found = page.evaluate(
+        """async (tags) => {
+            const rules = { "target-size": { enabled: true } };
+            const { violations } = await axe.run(document, { runOnly: { type: "tag", values: tags }, rules });
+            return violations.flatMap(({ id, nodes }) =>
+                nodes.map((node) => `${id}: ${node.target} ${node.failureSummary} ${node.html}`));
+        }""",
+        list(RULES),
+    )
+    if page.evaluate("() => document.scrollingElement.scrollWidth > innerWidth"):
+        found.append("the page scrolls sideways")
+    return [f"{page.url.rsplit('/', 3)[-2:]} {problem}" for problem in found]
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Reach a control by the Tab key alone."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement?.textContent?.trim()") == name:
+            return
+    pytest.fail(f"{name} cannot be reached by Tab")
+
+
+def choose_all(page: Page) -> None:
+    """Fill in the questionnaire by keyboard: the space bar at the first answer of each group."""
+    for group in page.locator("fieldset").all():
+        group.locator("input").first.focus()
+        page.keyboard.press("Space")
+
+
+def test_a_whole_session_by_keyboard_is_without_barriers(chromium: Any, server: Server) -> None:
+    """From consent to withdrawal without a pointer, with reduced motion; pages have room at 200 % as well."""
+    context = chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    person = Person(context.new_page(), server)
+    page, problems = person.page, []
+
+    def check(*, is_trial: bool = False) -> None:
+        problems.extend(look(page))
+        if not is_trial:  # the window's size is part of a trial
+            page.set_viewport_size(ZOOMED)
+            problems.extend(look(page))
+            page.set_viewport_size(DESKTOP)
+
+    person.arrive("quick")
+    check()
+    assert page.evaluate("() => document.getAnimations().length") == 0
+    tab_to(page, "I agree and start")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="How it goes").wait_for()
+    check()
+    tab_to(page, page.get_by_role("button").inner_text())
+    page.keyboard.press("Enter")
+    person.gate.wait_for()
+    check(is_trial=True)
+    has_looked = False
+    while (at := person.look()) != "over":
+        if at == "gate":
+            page.keyboard.press("Enter")  # the gate's button has the focus
+            person.pass_gate()
+            continue
+        if not has_looked:
+            check(is_trial=True)
+            has_looked = True
+        page.keyboard.press("f")
+        page.locator("#stage[data-phase=answering]").wait_for(state="detached")
+    check()
+    tab_to(page, "Finish")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    check()
+    choose_all(page)
+    tab_to(page, "Finish")
+    page.keyboard.press("Enter")
+    page.locator(".score").wait_for()
+    check()
+    tab_to(page, "Take my answers back")
+    page.keyboard.press("Enter")
+    check()
+    tab_to(page, "Delete my answers")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Your answers are deleted").wait_for()
+    check()
+    assert problems == []
+    assert person.complaints == []
+    context.close()
+
+
+def test_every_dead_end_is_without_barriers(person: Person, server: Server) -> None:
+    page, problems = person.page, []
+
+    def check(path: str) -> None:
+        page.goto(server.url + path)
+        problems.extend(look(page))
+
+    person.agree("full")
+    here = "/p/" + page.url.split("/p/")[1]
+    for path in ("/s/full/", "/s/closed/", "/s/nowhere/", "/withdraw", f"{here}unsuited", "/s/quick/#no-thank-you"):
+        check(path)
+    assert "This study is full" in page.request.get(f"{server.url}/s/full/").text()
+    page.goto(f"{server.url}/withdraw")
+    page.get_by_label("Withdrawal code").fill("nonsense")
+    page.get_by_role("button", name="Delete my answers").click()
+    page.get_by_role("alert").wait_for()
+    problems.extend(look(page))
+    with server.database.writing() as connection:
+        connection.execute(update(SessionRow).values(status="unqualified"))
+    check(here)
+    assert problems == []
+
+
+def test_the_console_is_without_barriers(person: Person, server: Server) -> None:
+    page, problems = person.page, []
+    researchers.add(server.database, EMAIL, PASSWORD, now=datetime.now(UTC))
+    page.goto(f"{server.url}/console/sign-in")
+    problems.extend(look(page))
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console/")
+    for path in CONSOLE:
+        reply = page.goto(f"{server.url}/console/{path}")
+        assert reply is not None
+        assert reply.status == 200, path
+        problems.extend(look(page))
+    assert problems == []
+
+
+def test_axe_finds_what_is_planted(person: Person) -> None:
+    """The check can fail: a picture without a text, a button without a name, grey on grey."""
+    person.arrive("quick")
+    person.page.evaluate(
+        """() => { const main = document.querySelector("main");
+            main.append(document.createElement("img"), document.createElement("button"));
+            main.querySelector("h1").setAttribute("class", "planted");
+            document.querySelector(".planted").style.color = "#ddd"; }"""
+    )
+    found = {problem.split("] ", 1)[1].split(":")[0] for problem in look(person.page)}
+    assert {"image-alt", "button-name", "color-contrast"} <= found
