@@ -1,6 +1,7 @@
 """Fixtures of the study's tests: a stimulus set, an instance, studies, and a participant who speaks HTTP."""
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from study.design import PlannedTrial
 from study.manifest import Manifest, read_manifest
 from study.models import SessionRow, TrialRow
 from study.sessions import Desk
+from study.stimuli import import_set
 from study.studies import Study, create_study
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -71,11 +73,24 @@ def settings(tmp_path: Path) -> Settings:
     return read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "instance")})
 
 
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory, stimuli: Path, two_models: Path) -> Path:
+    """An instance with its tables and both sets, made once: each test begins with a copy of it."""
+    settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path_factory.mktemp("instance"))})
+    settings.prepare()
+    database = db.Database(settings.database_url)
+    db.upgrade(database)
+    for path in (stimuli, two_models):
+        import_set(database, settings.stimuli, path, now=NOW)
+    database.dispose()  # the last connection to close writes the log into the file
+    return settings.instance
+
+
 @pytest.fixture
-def app(settings: Settings) -> Any:
+def app(settings: Settings, instance: Path) -> Any:
+    shutil.copytree(instance, settings.instance)
     app = create_app(settings)
     app.config["TESTING"] = True
-    db.upgrade(app.extensions["truehue"].desk.database)
     yield app
     app.extensions["truehue"].desk.database.dispose()
 
