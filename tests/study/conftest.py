@@ -86,9 +86,25 @@ def instance(tmp_path_factory: pytest.TempPathFactory, stimuli: Path, two_models
     return settings.instance
 
 
+@pytest.fixture(scope="session")
+def instance_with_study(tmp_path_factory: pytest.TempPathFactory, instance: Path, stimuli: Path) -> tuple[Path, Study]:
+    """The same with the small study, for tests that ask for `study`."""
+    folder = tmp_path_factory.mktemp("with-study") / "instance"
+    shutil.copytree(instance, folder)
+    settings = read_settings({"TRUEHUE_INSTANCE": str(folder)})
+    database = db.Database(settings.database_url)
+    study = launch(database, settings, parse_definition(SMALL), stimuli)
+    database.dispose()
+    return folder, study
+
+
 @pytest.fixture
-def app(settings: Settings, instance: Path) -> Any:
-    shutil.copytree(instance, settings.instance)
+def app(settings: Settings, request: pytest.FixtureRequest) -> Any:
+    if "study" in request.fixturenames:
+        folder, _ = request.getfixturevalue("instance_with_study")
+    else:
+        folder = request.getfixturevalue("instance")
+    shutil.copytree(folder, settings.instance)
     app = create_app(settings)
     app.config["TESTING"] = True
     yield app
@@ -101,22 +117,32 @@ def desk(app: Flask) -> Desk:
     return desk
 
 
+def launch(
+    database: db.Database,
+    settings: Settings,
+    definition: StudyDefinition,
+    path: Path,
+    *,
+    slug: str = "small",
+    seed: int = 7,
+) -> Study:
+    study = create_study(database, settings.stimuli, definition, path, slug=slug, now=NOW, seed=seed)
+    lifecycle.change(database, study.name, "running", actor="test", now=NOW)
+    return study
+
+
 @pytest.fixture
 def make_study(desk: Desk, settings: Settings, stimuli: Path) -> Callable[..., Study]:
     def make(text: str = SMALL, *, slug: str = "small", path: Path | None = None, seed: int = 7) -> Study:
         definition = parse_definition(text)
-        study = create_study(
-            desk.database, settings.stimuli, definition, path or stimuli, slug=slug, now=NOW, seed=seed
-        )
-        lifecycle.change(desk.database, study.name, "running", actor="test", now=NOW)
-        return study
+        return launch(desk.database, settings, definition, path or stimuli, slug=slug, seed=seed)
 
     return make
 
 
 @pytest.fixture
-def study(make_study: Callable[..., Study]) -> Study:
-    return make_study()
+def study(desk: Desk, instance_with_study: tuple[Path, Study]) -> Study:
+    return instance_with_study[1]
 
 
 @dataclass

@@ -72,7 +72,7 @@ def send_many(app, path, method, *, token=None):
     schema.app = app
 
     @hypothesis_settings(
-        max_examples=12, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+        max_examples=8, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     @given(case=schema[path][method.upper()].as_strategy())
     def send(case):

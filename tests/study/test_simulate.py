@@ -70,10 +70,10 @@ def test_an_impossible_truth_is_one_line(desk, study, rates, parameters, n, mess
 
 
 def test_the_stated_truth_is_observed(desk, make_study, tmp_path):
-    """800 participants with lapses and bias, no spread over photos: the mean is within 4 standard errors."""
+    """300 participants with lapses and bias, no spread over photos: the mean is within 4 standard errors."""
     study = make_study()
     parameters = Parameters(sd_participant=0.5, sd_image=0.0, lapse=0.06, side_bias=0.5, seed=3)
-    n = 800
+    n = 300
     simulate(desk, study, n_participants=n, rates={"lite": 0.3, "random": 0.13}, parameters=parameters, now=NOW)
     with desk.database.reading() as connection:
         rows = connection.execute(select(TrialRow.__table__)).all()
@@ -88,14 +88,14 @@ def test_the_stated_truth_is_observed(desk, make_study, tmp_path):
         standard_error = (rate * (1 - rate) / m * 1.3) ** 0.5
         assert abs(k / m - rate) < 4 * standard_error
     instructed = [score(row).is_correct for row in rows if row.control == "instructed"]
-    assert 0.94 < sum(map(bool, instructed)) / n < 0.995
+    assert 0.92 < sum(map(bool, instructed)) / n <= 0.999
 
 
 def test_photos_differ_as_stated(desk, make_study):
     """With a spread over photographs their rates differ by more than chance; the effect belongs to the photograph."""
     study = make_study()
     parameters = Parameters(sd_participant=0.0, sd_image=2.0, seed=5)
-    simulate(desk, study, n_participants=150, rates={"lite": 0.4, "random": 0.13}, parameters=parameters, now=NOW)
+    simulate(desk, study, n_participants=80, rates={"lite": 0.4, "random": 0.13}, parameters=parameters, now=NOW)
     with desk.database.reading() as connection:
         rows = connection.execute(select(TrialRow.__table__).where(TrialRow.kind == "test")).all()
     by_photo: dict[str, list[bool]] = {}
