@@ -21,6 +21,7 @@ from study.export import write_export
 from study.jobs import make_consumer
 from study.manifest import read_manifest
 from study.oneline import one_line_errors, open_desk
+from study.preflight import command as preflight_command
 from study.preregistration import as_markdown
 from study.recruitment import commands as recruitment_commands
 from study.rights import commands as rights_commands
@@ -56,6 +57,7 @@ def init_app(app: Flask) -> None:
         *rights_commands.COMMANDS,
         *upkeep.COMMANDS,
         *dataout_commands.COMMANDS,
+        *preflight_command.COMMANDS,
     ):
         app.cli.add_command(command)
 
