@@ -56,8 +56,8 @@ leaks: $(VENV)/.all  ## let two adversaries look for real and fake in everything
 chaos: $(VENV)/.all  ## kill workers and databases while 2,000 sessions run on each database, and count what was lost
 	@$(BIN)/python -m tools.proof.chaos
 
-screenshots: $(VENV)/.all  ## every participant screen, into docs/screenshots
-	@$(BIN)/python tools/screenshots.py
+screenshots: $(VENV)/.all  ## every participant screen and console page, into docs/screenshots
+	@$(BIN)/python tools/screenshots.py && $(BIN)/python tools/screenshots_console.py
 
 report: $(VENV)/.base  ## EXPORT=FOLDER_OR_ZIP OUT=DIR: fool rates with intervals, as one HTML page and tables
 	@$(BIN)/python -m analysis report "$(EXPORT)" --out "$(OUT)"
