@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos screenshots report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ types: $(VENV)/.all  ## mypy, strict
 
 format: $(VENV)/.all  ## let ruff format the tree
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+serve: $(VENV)/.base  ## DOMAIN=…: a server with TLS, job worker, nightly backup and retention; needs caddy
+	@TRUEHUE_PYTHON=$(BIN)/python exec deploy/serve.sh "$(DOMAIN)"
 
 smoke: $(VENV)/.all  ## the whole chain without a person; prints the report's path
 	@$(BIN)/python tools/smoke.py

@@ -37,7 +37,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backg
 BUDGET_BYTES = 600_000
 PAGE_BUDGET_S = 5.0
 EMAIL, PASSWORD = "owner@example.org", "a long enough password"
-MAX_HEIGHT_PX = 2600
+MAX_HEIGHT_PX = 1800
 DEFINITION = """preset = "zhang2016"
 [study]
 title = "{title}"
@@ -125,7 +125,7 @@ def fill(app: Flask, scratch: Path, n_participants: int) -> None:
         file = scratch / f"{slug}.toml"
         file.write_text(DEFINITION.format(title=title), encoding="utf-8")
         command(app, "create", str(file), stimuli, "--slug", slug, *(["--draft"] if slug == "draft" else []))
-    command(app, "simulate", "large", "--participants", str(N_SEEDS), "--drop-out", "0.15", "--side-bias", "1")
+    command(app, "simulate", "large", "--participants", str(N_SEEDS), "--drop-out", "0.15")
     copy_sessions(app, "large", n_participants)
     command(app, "recruit", "colours", "--from", "prolific", "--set", "codes.COMPLETED=C1AB")
     command(app, "recruit", "colours", "--from", "invitation")
@@ -154,6 +154,8 @@ class Album:
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
             sys.exit(f"console-{name}-{self.size}: the page is {wide} px wider than the window")
+        self.page.evaluate("for (const image of document.images) image.loading = 'eager'")
+        self.page.wait_for_function("[...document.images].every((image) => image.complete)")
         picture = Image.open(io.BytesIO(self.page.screenshot(full_page=True))).convert("RGB")
         picture = picture.crop((0, 0, picture.width, min(picture.height, MAX_HEIGHT_PX)))
         picture = picture.quantize(24, dither=Image.Dither.NONE).convert("RGB")

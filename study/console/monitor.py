@@ -46,6 +46,12 @@ class Monitor:
     sources: list[tuple[str, int]]
     codes: list[tuple[str, int]]
     suspicious: list[Suspicion]
+    """The first N_SUSPICIOUS of them."""
+
+    @property
+    def has_more_suspicious(self) -> bool:
+        """Whether the list may have been cut."""
+        return len(self.suspicious) == N_SUSPICIOUS
 
 
 def monitor(connection: Connection, study_id: int, *, now: datetime) -> Monitor:
