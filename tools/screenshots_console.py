@@ -155,7 +155,7 @@ class Album:
         if wide > 0:
             sys.exit(f"console-{name}-{self.size}: the page is {wide} px wider than the window")
         self.page.evaluate("for (const image of document.images) image.loading = 'eager'")
-        self.page.wait_for_function("[...document.images].every((image) => image.complete)")
+        self.page.wait_for_load_state("networkidle")
         picture = Image.open(io.BytesIO(self.page.screenshot(full_page=True))).convert("RGB")
         picture = picture.crop((0, 0, picture.width, min(picture.height, MAX_HEIGHT_PX)))
         picture = picture.quantize(24, dither=Image.Dither.NONE).convert("RGB")
