@@ -16,6 +16,7 @@ from study.home.views import REFRESH_S, report_response
 from study.models import StudyRow
 from study.preregistration import as_markdown
 from study.recruitment import PLATFORMS, read_platforms
+from study.sequential import Look, look
 from study.studies import StudyError, find_row, list_studies
 from study.web import now, to_html, truehue
 
@@ -47,6 +48,14 @@ def note(action: str, subject: str, **details: Any) -> None:
         audit.note(connection, actor=g.researcher.email, action=action, subject=subject, now=now(), details=details)
 
 
+def declared_look(row: StudyRow) -> Look | None:
+    """Give what a declared sequential design lets be seen while the study runs; nothing for any other."""
+    here = truehue()
+    if row.state not in lifecycle.BLIND or not here.desk.study(row.id).definition.analysis.sequential:
+        return None
+    return look(here.desk, here.settings, row.id, now=now())
+
+
 @blueprint.get("/")
 @signed_in
 def index() -> str:
@@ -74,6 +83,7 @@ def study(name: str) -> Response:
             study=here.desk.study(row.id),
             reports=listed,
             monitor=now_seen,
+            look=declared_look(row),
             launch=launch,
             moves=[(state, *_move_words(row.state, state)) for state in lifecycle.MOVES[row.state]],
             is_open=row.state in lifecycle.TAKES_PARTICIPANTS,
@@ -99,7 +109,7 @@ def progress(name: str) -> Response:
     row = find(name)
     with truehue().desk.database.reading() as connection:
         seen = monitor(connection, row.id, now=now())
-    return make_response(render_template("console/monitor.html", monitor=seen, at=now()))
+    return make_response(render_template("console/monitor.html", monitor=seen, look=declared_look(row), at=now()))
 
 
 @blueprint.post("/study/<name>/state")

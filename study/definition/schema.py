@@ -190,6 +190,8 @@ class Analysis:
     max_instructed_failed: int | None = _within(0, 1000, default=None)
     exclude_badly_timed: bool = False
     max_exposure_error_frames: float = _within(0.5, 100, default=1.5)
+    sequential: bool = False
+    """Fool rates may be looked at while people come in, by an interval that stays valid."""
 
 
 @dataclass(frozen=True, slots=True)

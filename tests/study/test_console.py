@@ -5,13 +5,14 @@ import json
 import re
 import time
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import NOW
+from conftest import NOW, SMALL
 
 from study import create_app, reports, researchers
 from study.config import read_settings
+from study.export import utc_text
 from study.simulate import Parameters, simulate
 
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
@@ -241,3 +242,18 @@ def test_the_landing_page_of_a_real_instance_tells_nothing(app, study):
     client = app.test_client()
     assert "small" not in client.get("/").text
     assert client.get("/report/demo/").status_code == 404
+
+
+def test_only_a_declared_sequential_design_shows_an_interval_while_it_runs(client, make_study, settings):
+    """With its time; a study that declared none shows nothing, whatever lies in the reports' folder."""
+    make_study(SMALL + "[analysis]\nsequential = true\n", slug="declared")
+    make_study(slug="plain")
+    found = {"condition": "lite", "n_participants": 12, "mean": 0.25, "ci_low": 0.1, "ci_high": 0.4}
+    for slug in ("declared", "plain"):
+        (settings.reports / slug).mkdir(parents=True)
+        text = json.dumps({"at_utc": utc_text(datetime.now(UTC)), "conditions": [found], "message": ""})
+        (settings.reports / slug / "sequential-v1.json").write_text(text)
+    sign_in(client)
+    for page in ("", "monitor"):
+        assert "10.0 to 40.0 %" in client.get(f"/console/study/declared/{page}").text
+        assert "40.0" not in client.get(f"/console/study/plain/{page}").text

@@ -78,8 +78,8 @@ def test_an_older_stored_definition_takes_the_defaults():
 def test_the_analysis_section_is_read_whole():
     """Margin, confidence and the exclusion rules are declared beforehand."""
     text = 'preset = "zhang2016"\n[analysis]\nmargin = 0.05\nconfidence = 0.9\nmax_instructed_failed = 1\n'
-    d = parse_definition(text + "exclude_badly_timed = true\nmax_exposure_error_frames = 2")
-    assert dataclasses.astuple(d.analysis) == ((0.1,), 0.05, 0.9, 1, True, 2.0)
+    d = parse_definition(text + "exclude_badly_timed = true\nmax_exposure_error_frames = 2\nsequential = true")
+    assert dataclasses.astuple(d.analysis) == ((0.1,), 0.05, 0.9, 1, True, 2.0, True)
     assert from_canonical(d.canonical) == d
 
 
