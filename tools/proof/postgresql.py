@@ -72,7 +72,9 @@ class PostgreSQL:
 
     def kill(self) -> None:
         """Kill the server and all its processes at once (SIGKILL): no goodbye, no checkpoint."""
-        pids = (self.pid, *children(self.pid))
+        first = self.pid
+        os.kill(first, signal.SIGSTOP)  # it forks no backend that the list would lack, which would keep the memory
+        pids = (first, *children(first))
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -23,12 +23,13 @@ PAGE = server.ROOT / "docs" / "chaos.md"
 FACTORY = "tools.proof.chaos.jumping:create_app()"
 DEFINITION = instance.define(n_practice=2, n_test=4, n_low_anchor=1, n_instructed=1)
 SMALL_DISK_MB = 12
+SESSIONS = 2000
 
 
 def main() -> int:
     """Storm, judge, write; status 1 if anything was lost."""
     parser = argparse.ArgumentParser(prog="python -m tools.proof.chaos", description=__doc__)
-    parser.add_argument("--sessions", type=int, default=2000, help="on each database  [default: 2000]")
+    parser.add_argument("--sessions", type=int, default=SESSIONS, help="on each database  [default: 2000]")
     parser.add_argument("--kill-every", type=float, default=5.0, metavar="S", help="a worker  [default: 5]")
     parser.add_argument("--kill-database-every", type=float, default=20.0, metavar="S")
     parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
@@ -44,7 +45,8 @@ def main() -> int:
             for name in told.databases
         }
         storms["sqlite, full disk"] = full_disk(min(told.sessions, 100), stimuli)
-    result = {"command": "make chaos", "storms": storms}
+    command = "make chaos" if told.sessions == SESSIONS else f"python -m tools.proof.chaos --sessions {told.sessions}"
+    result = {"command": command, "storms": storms}
     told.out.parent.mkdir(parents=True, exist_ok=True)
     told.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     told.page.write_text(page(result), encoding="utf-8")
@@ -160,12 +162,12 @@ def page(result: dict[str, Any]) -> str:
         row("**arms out of balance by**", "verdict", "arm_imbalance"),
     ]
     head = "| | " + " | ".join(names) + " |\n|---|" + "---|" * len(names)
-    return PAGE_TEXT.format(table=head + "\n" + "\n".join(rows))
+    return PAGE_TEXT.format(command=result["command"], table=head + "\n" + "\n".join(rows))
 
 
 PAGE_TEXT = """# What survives
 
-Written by `make chaos` (`docs/results/chaos.json` has the same numbers). Two gunicorn workers with a clock that jumps by up to an hour,
+Written by `{command}` (`docs/results/chaos.json` has the same numbers). Two gunicorn workers with a clock that jumps by up to an hour,
 back and forth, from request to request; 16 participants at a time, who repeat what was not answered, as the page's script does.
 
 {table}
