@@ -20,7 +20,7 @@ FORMATS = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding
 
 
 def section(title: str) -> str:
-    return FORMATS.split(f"### {title}\n", 1)[1].split("\n### ", 1)[0]
+    return re.split(r"\n###? ", FORMATS.split(f"### {title}\n", 1)[1], maxsplit=1)[0]
 
 
 def documented(table: str) -> list[str]:
