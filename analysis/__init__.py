@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from analysis.bootstrap import nested_bootstrap, participant_bootstrap, two_way_bootstrap
     from analysis.compare import Difference, difference
     from analysis.estimate import FoolRate, fool_rate
+    from analysis.exports import analyse
     from analysis.foreign import read_table
     from analysis.hype import hype_infinity, hype_time
     from analysis.judgements import analyse_table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from analysis.mixed.model import MixedModel, mixed_model
     from analysis.preference import BradleyTerry, bradley_terry
     from analysis.report import write_report
-    from analysis.results import Results, analyse
+    from analysis.results import Results
     from analysis.sequential import Sequence, confidence_sequence
     from analysis.trials import Export, read_export
 
@@ -73,7 +74,7 @@ _HOME = {
     "read_export": "trials",
     "Export": "trials",
     "ExportError": "archive",
-    "analyse": "results",
+    "analyse": "exports",
     "analyse_table": "judgements",
     "read_table": "foreign",
     "make_mapping": "mapping",

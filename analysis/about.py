@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.history import History
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -18,11 +20,17 @@ class Outcome:
     verb: str
     has_chance: bool
 
+    @property
+    def is_fool_rate(self) -> bool:
+        """Whether a fake stood beside its original, so that targets, claims and published rates are about it."""
+        return self.key == "fool_rate"
+
 
 FOOL_RATE = Outcome("fool_rate", "fool rate", "fooled", has_chance=True)
 JUDGED_REAL = Outcome("judged_real", "share judged real", "taken in by a fake", has_chance=False)
 RATING = Outcome("rating", "mean rating", "", has_chance=False)
 PREFERENCE = Outcome("preference", "share preferred", "", has_chance=True)
+THRESHOLD = Outcome("threshold", "exposure threshold", "", has_chance=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class About:
     """Title, source and outcome of a study.
 
     `deviations` is None where they are unknown; `rows` says which rows of which file the tables count.
+    `truth` is the simulation's, in the unit of the outcome (threshold: ms).
     """
 
     title: str
@@ -54,3 +63,4 @@ class About:
     truth: dict[str, float] = field(default_factory=dict)
     deviations: tuple[Deviation, ...] | None = None
     provenance: dict[str, str] = field(default_factory=dict)
+    history: History = field(default_factory=History)

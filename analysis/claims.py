@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from analysis.about import FOOL_RATE
+from analysis.about import FOOL_RATE, PREFERENCE
 from analysis.compare import Difference
 from analysis.estimate import BOTH, CHANCE, FoolRate
 from analysis.published import FULL_2016
 from analysis.results import Results
-from analysis.sentences import ends, p_text, percent
+from analysis.sentences import ends, p_text, percent, settled
+from analysis.thresholds import Threshold
 from analysis.yes_no import YesNo
 
 # The low anchor counts as well detected if the upper end of its interval is at or below this fool rate:
@@ -58,6 +59,10 @@ class Versus:
 
 def claims_of(results: Results) -> tuple[Claim, ...]:
     """Check every condition of a study; an outcome without a chance level has other claims than a fool rate."""
+    if results.about.outcome.key == PREFERENCE.key:
+        return tuple(preference_claim(rate) for rate in results.fool_rates)
+    if results.thresholds:
+        return tuple(threshold_claim(one, results.plan.staircase_target) for one in results.thresholds)
     if results.about.outcome.key != FOOL_RATE.key:
         return (yes_no_claim(results.yes_no),) if results.yes_no else ()
     return tuple(
@@ -131,6 +136,36 @@ def yes_no_claim(judged: YesNo | None) -> Claim:
         f"alone: it moves with how readily people say “real”{c}; or that 50% is chance for it."
     )
     return Claim("single pictures", may, may_not, is_indistinguishable=False, checks=())
+
+
+def preference_claim(rate: FoolRate) -> Claim:
+    """What a preference allows: which of two looks more natural, and nothing about being fooled."""
+    first, second = rate.condition.split(" vs ", 1)
+    if rate.ci_low > CHANCE or rate.ci_high < CHANCE:
+        better, worse = (first, second) if rate.ci_low > CHANCE else (second, first)
+        may = f"The colours of {better} were preferred to those of {worse}."
+    else:
+        may = f"The data do not settle whether {first} or {second} is preferred; that is no proof of equality."
+    may_not = (
+        "… that one fools people, or fools them more often: no original was shown, and a preference is no fool rate."
+    )
+    return Claim(rate.condition, may, may_not, is_indistinguishable=False, checks=())
+
+
+def threshold_claim(one: Threshold, target: float | None) -> Claim:
+    """What an exposure threshold allows: how long a look was needed by these people with these pictures."""
+    if settled(one, target):
+        may = f"The threshold of {one.condition} was not reached: the staircases had not settled."
+    else:
+        may = (
+            f"The staircases of {one.condition} settled at looks of {one.threshold_ms:.0f} ms: with longer ones it is "
+            "told from originals more often, with shorter ones less."
+        )
+    may_not = (
+        "… that the fakes are indistinguishable below it, or a fool rate: a threshold is a time, of these pictures and "
+        "of the staircase's steps."
+    )
+    return Claim(one.condition, may, may_not, is_indistinguishable=False, checks=())
 
 
 def claim(rate: FoolRate, anchors: tuple[FoolRate, ...], spread_p: float, margin: float | None) -> Claim:

@@ -143,10 +143,10 @@ def mapping_sections(options: argparse.Namespace) -> dict[str, Any]:
 def read_results(options: argparse.Namespace, advance: Any = lambda _: None) -> Results:
     """Read DATA as what it is, and compute its results; `advance` is told the step that begins."""
     # Imported here, so that --help and a mistyped option answer at once.
+    from analysis.exports import analyse
     from analysis.foreign import is_table, read_table
     from analysis.judgements import analyse_table
     from analysis.mapping import MappingError, make_mapping
-    from analysis.results import analyse
     from analysis.trials import read_export
 
     sections = mapping_sections(options)
@@ -168,7 +168,7 @@ def _report(options: argparse.Namespace, command: str) -> int:
     from tqdm import tqdm
 
     from analysis.report import write_report
-    from analysis.sentences import accuracy_sentence, main_sentence, rating_sentence, taken_in_sentence
+    from analysis.terminal import printed
 
     hidden = options.quiet or not sys.stderr.isatty()
     with tqdm(total=3, desc="reading", disable=hidden, leave=False, bar_format="{desc} {bar} {elapsed}") as progress:
@@ -184,17 +184,8 @@ def _report(options: argparse.Namespace, command: str) -> int:
     if not options.quiet:
         if results.about.is_simulated:
             print("SIMULATED data: these sessions were made by a program.")
-        if results.yes_no:
-            print(accuracy_sentence(results.yes_no.accuracy))
-        for rate in results.fool_rates:
-            if results.about.outcome.has_chance:
-                print(main_sentence(rate, name_condition=len(results.fool_rates) > 1))
-            else:
-                print(taken_in_sentence(rate))
-            for warning in rate.warnings:
-                print(f"  note: {warning}")
-        for one in results.ratings:
-            print(rating_sentence(one, results.plan.confidence))
+        for line in printed(results):
+            print(line)
         for finding in results.findings:
             print(f"found: {finding.sentence}")
     print(page)

@@ -12,7 +12,8 @@ Kind = Literal["text", "choice", "integer", "number", "boolean", "time"]
 class Column:
     """One column: its type, the values it may hold, and whether it may be empty.
 
-    `low` is the smallest number allowed; with `above_low` it is itself not allowed.
+    `low` is the smallest number allowed; with `above_low` it is itself not allowed.  `may_be_absent`: exports of older
+    versions lack the column, and it is then empty.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Column:
     may_be_empty: bool = True
     low: float | None = None
     above_low: bool = False
+    may_be_absent: bool = False
 
 
 def _full(name: str) -> Column:
@@ -78,6 +80,8 @@ TRIALS: tuple[Column, ...] = (
     Column("shown_at_utc", "time"),
     Column("answered_at_utc", "time"),
     Column("is_simulated", "boolean", may_be_empty=False),
+    Column("block", "integer", low=0, may_be_absent=True),
+    Column("staircase_level_ms", "number", low=0, above_low=True, may_be_absent=True),
 )
 
 SESSIONS: tuple[Column, ...] = (

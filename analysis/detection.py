@@ -41,16 +41,17 @@ def called_fake(trials: pd.DataFrame) -> pd.Series[bool]:
 
 def side_bias(trials: pd.DataFrame) -> Share:
     """Share of answered trials with the left picture chosen; .5 is no bias."""
-    return _share("left picture chosen", trials["response"] == "left", trials)
+    return share_of("left picture chosen", trials["response"] == "left", trials)
 
 
 def interval_bias(trials: pd.DataFrame) -> Share:
     """Share of answered trials with the first picture chosen; .5 is no bias."""
     chose_a = trials["response"] == trials["side_of_a"]
-    return _share("first picture chosen", chose_a == (trials["order_of_a"] == "first"), trials)
+    return share_of("first picture chosen", chose_a == (trials["order_of_a"] == "first"), trials)
 
 
-def _share(name: str, hit: pd.Series[bool], trials: pd.DataFrame) -> Share:
+def share_of(name: str, hit: pd.Series[bool], trials: pd.DataFrame) -> Share:
+    """Estimate a share of an export's trials, of any kind."""
     # A share over people and photographs has the same variance whatever its outcome is called.
     rate = fool_rate(hit, trials["participant_id"], trials["image_id"])
     return Share(name, rate.n_trials, rate.n_fooled, rate.fool_rate, rate.ci_low, rate.ci_high)

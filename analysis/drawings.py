@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from analysis.about import JUDGED_REAL, PREFERENCE, THRESHOLD
 from analysis.colour import FACTS
+from analysis.preference import abilities
 from analysis.published import FULL_2016
 from analysis.results import Results
 from analysis.sentences import ends, level, number, percent
 
 if TYPE_CHECKING:
     from analysis.studies import Row
+
+
+# What the two kinds of answer are called beside reaction times.
+ANSWERS = {
+    PREFERENCE.key: ("first of the pair preferred", "second"),
+    THRESHOLD.key: ("right", "wrong"),
+    JUDGED_REAL.key: ("fake judged real", "fake found"),
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,16 @@ def draw(results: Results, directory: Path) -> dict[str, Drawing]:
         if results.fool_rates:
             _rates(results, add, plots)
             _units(results, add, plots)
+        if results.thresholds:
+            _thresholds(results, add, plots)
+        if results.bradley_terry is not None:
+            rows = abilities(results.bradley_terry, results.plan.confidence)
+            add(
+                "abilities",
+                plots.abilities(rows),
+                f"Bradley–Terry abilities with {level(results.plan.confidence)}; square: the reference.",
+                " ".join(f"{one.system}: {number(one.ability)}." for one in rows),
+            )
         if results.ratings:
             add(
                 "ratings",
@@ -101,8 +121,10 @@ def draw_comparison(rows: Sequence[Row], directory: Path, *, is_simulated: bool)
 def _rates(results: Results, add: Any, plots: Any) -> None:
     rates = (*results.fool_rates, *results.anchors)
     outcome, truth = results.about.outcome, results.about.truth
-    is_pair = outcome.has_chance
+    is_pair = outcome.is_fool_rate
     caption = f"{outcome.noun.capitalize()} with {level(results.plan.confidence)}."
+    if outcome.has_chance and not is_pair:
+        caption += " Line: neither is preferred."
     if is_pair:
         caption += (
             " Line: chance. Dashed: the target. Band: the published rate of Zhang et al. 2016 ± its standard error, "
@@ -117,6 +139,7 @@ def _rates(results: Results, add: Any, plots: Any) -> None:
             FULL_2016 if is_pair else None,
             truth,
             noun=outcome.noun,
+            chance="" if not outcome.has_chance else "chance" if is_pair else "no preference",
         ),
         caption + (" Diamonds: the truth that the simulation was given." if truth else ""),
         "Forest plot. "
@@ -134,11 +157,12 @@ def _rates(results: Results, add: Any, plots: Any) -> None:
 
 
 def _units(results: Results, add: Any, plots: Any) -> None:
+    noun = results.about.outcome.noun
     for rate in results.fool_rates:
         images = results.images[results.images["condition"] == rate.condition]
         add(
             f"images-{rate.condition}",
-            plots.caterpillar(images, rate, has_chance=results.about.outcome.has_chance),
+            plots.caterpillar(images, rate, has_chance=results.about.outcome.has_chance, noun=noun),
             f"{rate.condition}: every photograph's rate with its 95% Wilson interval (ignores clustering) and its "
             "rate shrunken towards the mean. Band: the interval of the mean.",
             f"Rates of {len(images)} photographs from {percent(images['fool_rate'].max())}% to "
@@ -148,9 +172,9 @@ def _units(results: Results, add: Any, plots: Any) -> None:
         if facts:
             add(
                 f"colour-{rate.condition}",
-                plots.colour(images, facts, FACTS),
+                plots.colour(images, facts, FACTS, noun),
                 f"{rate.condition}: every photograph's rate against the colours of its pair; larger dots have more "
-                "trials.",
+                "trials (darker cells: more photographs).",
                 " ".join(
                     f"Spearman's rho with the {one.reads}: {number(one.rho)}, "
                     f"[{number(one.ci_low)}, {number(one.ci_high)}], {one.n_images} photographs."
@@ -172,6 +196,28 @@ def _units(results: Results, add: Any, plots: Any) -> None:
     )
 
 
+def _thresholds(results: Results, add: Any, plots: Any) -> None:
+    truth, target = results.about.truth, results.plan.staircase_target
+    add(
+        "thresholds",
+        plots.thresholds(results.thresholds, truth),
+        "Exposure thresholds with 95% bootstrap intervals over participants."
+        + (" Diamonds: the truth that the simulation was given." if truth else ""),
+        " ".join(f"{one.condition}: {number(one.threshold_ms, 0)} ms." for one in results.thresholds),
+    )
+    aim = "" if target is None else f"aims at {percent(target, 0)}% right answers"
+    add(
+        "courses",
+        plots.courses(results.courses, aim),
+        "Where the staircases stood: median (line) and quartiles (band) over participants and blocks.",
+        "Level of the staircase by trial of the block; "
+        + " ".join(
+            f"{one.condition}: median {number(one.median_level_ms, 0)} ms in the later halves."
+            for one in results.thresholds
+        ),
+    )
+
+
 def _times(results: Results, add: Any, plots: Any) -> None:
     if "rt_ms" in results.test.columns and not results.ratings:
         test = results.test[results.test["rt_ms"] > 0]
@@ -179,7 +225,11 @@ def _times(results: Results, add: Any, plots: Any) -> None:
             is_fooled = test["fooled"].astype(bool)
             add(
                 "reaction-times",
-                plots.reaction_times(test.loc[is_fooled, "rt_ms"], test.loc[~is_fooled, "rt_ms"]),
+                plots.reaction_times(
+                    test.loc[is_fooled, "rt_ms"],
+                    test.loc[~is_fooled, "rt_ms"],
+                    ANSWERS.get(results.about.outcome.key, ("fooled", "not fooled")),
+                ),
                 "Reaction times of scored test trials.",
                 f"Histogram; median {number(test['rt_ms'].median(), 0)} ms.",
             )

@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.clustered import Clustering, Labels, cluster, cross, one_way_variance, two_way_variance
+from analysis.designs import PAIR, PAIR_DESIGNS
 from analysis.interval import ENOUGH_CLUSTERS, Pivot, pivot_of
 from analysis.outcomes import outcomes
 
 Floats = npt.NDArray[np.float64]
-
-# A fool rate exists where a fake stands beside its original; single pictures and preference have other outcomes.
-PAIR_DESIGNS = frozenset({"sequential_pair"})
 
 CHANCE = 0.5
 
@@ -106,7 +104,8 @@ def fool_rate(
     `participant` or `image` may be None where it is not known: the variance is then one-way.
     `extreme_design_effect` is the design effect of the study's other conditions; it serves only at k = 0 or n.
     """
-    if design not in PAIR_DESIGNS:
+    # A fool rate exists where a fake stands beside its original; single pictures and preference have other outcomes.
+    if design not in PAIR_DESIGNS and design != PAIR:
         raise ValueError(
             f"fool rate: expected a pair design ({', '.join(sorted(PAIR_DESIGNS))}), got {design!r}; "
             "single pictures have d′ and error rates, preference has win rates"

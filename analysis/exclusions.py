@@ -99,6 +99,7 @@ RULES: tuple[Rule, ...] = (
         lambda s, _: (s["status"] == "started") | s["consented_at_utc"].isna(),
     ),
     Rule("withdrawn", "session", "withdrew consent", lambda s, _: s["status"] == "withdrawn"),
+    Rule("unqualified", "session", "did not pass the qualification", lambda s, _: s["status"] == "unqualified"),
     Rule("incomplete", "session", "did not reach the end", lambda s, _: s["status"] != "complete"),
     Rule("no_trials", "session", "complete, but without a scored test trial", lambda s, _: s["n_scored"] == 0),
     Rule("instructed", "session", "failed more than {n} instructed trials", _inattentive, excludes=False),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analysis.history import read_history
+
 if TYPE_CHECKING:
     from analysis.exclusions import Selection
     from analysis.trials import Export
@@ -94,8 +96,23 @@ def found_in_export(export: Export, selection: Selection) -> tuple[Finding, ...]
         ),
         _finding_of("out_of_order", _goes_back(trials), line, "shown before the trial that precedes them"),
         _ended_early(export.sessions),
+        _withdrawn(export),
     ]
     return tuple(finding for finding in found if finding is not None and finding.n)
+
+
+def _withdrawn(export: Export) -> Finding:
+    """Trials of sessions that study.json lists as withdrawn: their data should have been deleted."""
+    gone = [one.session_id for one in read_history(export.study).withdrawals]
+    there = export.trials["session_id"].isin(gone)
+    return Finding(
+        "withdrawn_but_there",
+        int(export.trials.loc[there, "session_id"].nunique()),
+        "session",
+        "whose data should have been deleted still with trials",
+        "left out if its status is withdrawn; export again, and delete this copy",
+        tuple(export.trials.loc[there, "session_id"].unique()[:N_EXAMPLES]),
+    )
 
 
 def _is_between(export: Export) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.bootstrap import N_DRAWS, THESE_IMAGES, bootstrap_mean
 from analysis.clustered import Labels
+from analysis.designs import SINGLE, STAIRCASE, refuse_other
 from analysis.outcomes import labels_of, outcomes
 
 
@@ -63,8 +64,10 @@ def hype_time(
     *,
     n_draws: int = N_DRAWS,
     seed: int = 0,
+    design: str = STAIRCASE,
 ) -> HypeTime:
     """Score n staircase trials in their order: thresholds per participant (mean over `block`s), then their mean."""
+    refuse_other("HYPE-time", design, STAIRCASE)
     x = np.asarray(exposures_ms, dtype=np.float64)
     blocks = np.zeros(len(x)) if block is None else np.asarray(block)
     table = pd.DataFrame({"participant": np.asarray(participant), "block": blocks, "ms": x})
@@ -77,9 +80,16 @@ def hype_time(
 
 
 def hype_infinity(
-    is_wrong: Labels, is_real: Labels, participant: Labels, *, n_draws: int = N_DRAWS, seed: int = 0
+    is_wrong: Labels,
+    is_real: Labels,
+    participant: Labels,
+    *,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+    design: str = SINGLE,
 ) -> HypeInfinity:
     """Score n single-picture judgements: whether each was wrong (0/1), and whether the picture was an original."""
+    refuse_other("HYPE-infinity", design, SINGLE)
     y = outcomes(is_wrong, "HYPE-infinity")
     real = outcomes(is_real, "HYPE-infinity, is_real").astype(bool)
     found = labels_of(participant, len(y), "participant", "HYPE-infinity")

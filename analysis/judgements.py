@@ -14,10 +14,8 @@ from analysis.foreign import LongTable
 from analysis.plan import Plan, read_plan
 from analysis.ratings import mean_rating
 from analysis.results import Results, Variant, assemble, condition_rates
-from analysis.secondary import Mixed, mixed, secondary_estimates
-from analysis.yes_no import yes_no
-
-PAIR = "sequential_pair"
+from analysis.secondary import Mixed
+from analysis.singles import single_results
 
 
 def analyse_table(table: LongTable) -> Results:
@@ -26,38 +24,24 @@ def analyse_table(table: LongTable) -> Results:
     rows = table.rows.rename(columns={"item": "image", "outcome": "fooled"})
     if table.mapping.design == "rating":
         return _ratings(table, plan, rows)
-    outcome = FOOL_RATE if table.mapping.design == "pair" else JUDGED_REAL
-    about = _about(table, outcome)
-    # In single pictures a fake taken for real is the outcome; originals enter d′ and accuracy only.
-    fakes = rows if table.mapping.design == "pair" else rows[rows["is_fake"]]
-    order = _conditions(fakes)
-    rates = condition_rates(fakes, order, plan.confidence, PAIR)
-    results = assemble(
-        about,
-        plan,
-        table.flow,
-        fakes,
-        rates,
-        pairwise(fakes, order, confidence=plan.confidence),
-        table.findings,
-        _trace(table),
-    )
-    results = replace(results, variants=_variants(table, plan, order))
-    if table.mapping.design == "pair":
-        return results
-    judged = yes_no(rows.rename(columns={"fooled": "judged_real"}), confidence=plan.confidence)
-    correct = rows.assign(fooled=(rows["fooled"].astype(bool) != rows["is_fake"]).astype(float))
-    accuracy = replace(judged.accuracy, condition="accuracy, fakes and originals")
-    return replace(
-        results,
-        yes_no=judged,
-        secondary={
-            accuracy.condition: secondary_estimates(
-                accuracy, mixed(correct.assign(condition=accuracy.condition), plan.confidence)
-            ),
-            **results.secondary,
-        },
-    )
+    if table.mapping.design == "single":
+        order = _conditions(rows[rows["is_fake"]])
+        results = single_results(
+            rows, _about(table, JUDGED_REAL), plan, table.flow, table.findings, _trace(table), order=order
+        )
+    else:
+        order = _conditions(rows)
+        results = assemble(
+            _about(table, FOOL_RATE),
+            plan,
+            table.flow,
+            rows,
+            condition_rates(rows, order, plan.confidence, "pair"),
+            pairwise(rows, order, confidence=plan.confidence),
+            table.findings,
+            _trace(table),
+        )
+    return replace(results, variants=_variants(table, plan, order))
 
 
 def _trace(table: LongTable) -> pd.DataFrame:
@@ -121,7 +105,7 @@ def _variants(table: LongTable, plan: Plan, order: list[str]) -> tuple[Variant, 
         rows = chosen[chosen["is_fake"].astype(bool)] if table.mapping.design == "single" else chosen
         found = set(rows["condition"].unique())
         present = [condition for condition in order if condition in found]
-        variants.append(Variant(name, reads, condition_rates(rows, present, plan.confidence, PAIR)))
+        variants.append(Variant(name, reads, condition_rates(rows, present, plan.confidence, table.mapping.design)))
     return tuple(variants)
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from analysis.about import PREFERENCE
 from analysis.estimate import BOTH
+from analysis.history import History
 from analysis.results import Results
 from analysis.sentences import counted, percent
 
-QUESTIONS = {"fake": "which picture had the fake colours", "real": "which picture was the real one"}
+QUESTIONS = {
+    "fake": "chose which picture had the fake colours",
+    "real": "chose which picture was the real one",
+    "real_or_fake": "said whether it was real or fake",
+    "natural": "chose which one looked more natural",
+}
+CONTROLS = {
+    "low_anchor": "low-anchor (colours of another photograph)",
+    "obvious": "obviously wrong",
+    "same": "identical-pair",
+    "instructed": "instructed",
+}
 
 
 def _section(definition: dict[str, Any], name: str) -> dict[str, Any]:
@@ -30,40 +43,31 @@ def methods(results: Results) -> tuple[str, ...]:
     ]
     if protocol.get("name"):
         said.append(f"The procedure was the preset {protocol['name']} ({protocol.get('source', '')}).")
-    exposure_ms = timing.get("exposure_ms")
-    nominal_ms = results.export.trials["exposure_ms_nominal"]
-    if exposure_ms is None and not nominal_ms.isna().all():
-        exposure_ms = nominal_ms.median()
-    question = str(results.export.trials["question"].iloc[0])
-    shown = (
-        "On each trial the original photograph and the same photograph with colours from a colorizer were "
-        "shown one after the other"
-    )
-    if exposure_ms is not None:
-        shown += f", {exposure_ms:g} ms each"
-    if timing.get("blank_between_ms") is not None:
-        shown += f" with {timing['blank_between_ms']:g} ms between them"
-    said.append(f"{shown}; participants chose {QUESTIONS[question]}, without a time limit.")
+    said += _presentation(results, timing, _section(definition, "staircase"))
     size_px = results.about.manifest.get("settings", {}).get("size_px")
     if size_px:
         unit = {"css_px": "CSS pixels"}.get(str(trial.get("size_unit")), "pixels")
         said.append(f"Pictures were {size_px} × {size_px} {unit}, losslessly encoded.")
-    said.append("The side and the order of the fake varied from trial to trial.")
     if practice.get("n_trials") is not None:
         feedback = " with feedback" if practice.get("feedback") else ""
         said.append(f"{counted(practice['n_trials'], 'practice trial')}{feedback} came first and were not scored.")
+        if practice.get("pass_share"):
+            said.append(
+                f"Who was right on fewer than {percent(practice['pass_share'], 0)}% of either kind there took no "
+                "further part."
+            )
     if test.get("n_trials") is not None:
-        said.append(f"{counted(test['n_trials'], 'scored test trial')} without feedback followed.")
-    if catch.get("n_low_anchor") is not None:
-        said.append(
-            f"Among them were {counted(catch['n_low_anchor'], 'low-anchor trial')} (colours of another photograph) "
-            f"and {counted(catch.get('n_instructed', 0), 'instructed trial')}, neither of them part of a "
-            "colorizer's score."
-        )
+        told = "with" if test.get("feedback") else "without"
+        blocks = f" in {test['n_blocks']} blocks" if test.get("n_blocks", 1) > 1 else ""
+        said.append(f"{counted(test['n_trials'], 'scored test trial')} {told} feedback followed{blocks}.")
+    controls = [counted(catch[f"n_{key}"], f"{name} trial") for key, name in CONTROLS.items() if catch.get(f"n_{key}")]
+    if controls:
+        said.append(f"Among them were {' and '.join(controls)}, none of them part of a condition's score.")
     excluded = [step for step in flow.steps if step.excludes and step.unit == "session" and step.n_sessions]
     if excluded:
         out = ", ".join(f"{step.n_sessions} {step.reads}" for step in excluded)
         said.append(f"Sessions left out: {out}.")
+    said += _history(results.about.history)
     if results.about.deviations:
         said.append(
             "It deviates from the preset in "
@@ -73,13 +77,87 @@ def methods(results: Results) -> tuple[str, ...]:
     return (*said, *analysis_sentences(results))
 
 
+def _presentation(results: Results, timing: dict[str, Any], staircase: dict[str, Any]) -> list[str]:
+    """What a trial showed and asked, by its design."""
+    assert results.export is not None
+    trials = results.export.trials
+    question, design = str(trials["question"].iloc[0]), str(trials["design"].iloc[0])
+    exposure_ms, nominal_ms = timing.get("exposure_ms"), trials["exposure_ms_nominal"]
+    if exposure_ms is None and not nominal_ms.isna().all():
+        exposure_ms = nominal_ms.median()
+    if question == "natural":
+        shown = "On each trial the same photograph was shown in the colours of two conditions"
+    elif design == "single":
+        shown = "On each trial one picture was shown, a photograph in its own colours or with colours from a colorizer"
+    else:
+        shown = "On each trial the original photograph and the same photograph with colours from a colorizer were shown"
+    if design != "single":
+        shown += " one after the other" if design == "sequential_pair" else " side by side"
+    each = " each" if design == "sequential_pair" else ""
+    if results.thresholds:
+        levels = (staircase.get(name) for name in ("start_ms", "down_ms", "up_ms", "min_ms", "max_ms"))
+        start, down, up, low, high = (f"{ms:g}" if ms is not None else "?" for ms in levels)
+        shown += (
+            f", {start} ms at first, {down} ms shorter after a right answer and {up} ms longer after a wrong one, from "
+            f"{low} to {high} ms"
+        )
+        if timing.get("n_masks"):
+            shown += f", followed by {counted(timing['n_masks'], 'mask')} of {timing.get('mask_ms', 0):g} ms"
+    elif exposure_ms:
+        shown += f", {exposure_ms:g} ms{each}"
+        if design == "sequential_pair" and timing.get("blank_between_ms") is not None:
+            shown += f" with {timing['blank_between_ms']:g} ms between them"
+    elif exposure_ms is not None or design != "sequential_pair":
+        shown += ", until the answer"
+    said = [f"{shown}; participants {QUESTIONS.get(question, question)}, without a time limit."]
+    if question == "natural":
+        said.append("Sides varied from trial to trial.")
+    elif design == "single":
+        said.append("Each photograph was seen once by a participant, as an original or as a fake.")
+    else:
+        order = " and the order" if design == "sequential_pair" else ""
+        said.append(f"The side{order} of the fake varied from trial to trial.")
+    return said
+
+
+def _history(history: History) -> list[str]:
+    """Launch, preregistration, looks and withdrawals, as a paper has to say them."""
+    if not history.is_known:
+        return []
+    said = []
+    if history.preregistration_sha256:
+        said.append(
+            f"Definition and analysis were written down at the launch ({history.launched_at_utc[:10]}; preregistration "
+            f"SHA-256 {history.preregistration_sha256[:12]}…)."
+        )
+    else:
+        said.append("There was no preregistration by the platform: the study was never launched.")
+    if history.unblindings:
+        looks = counted(len(history.unblindings), "time")
+        why = "; ".join(dict.fromkeys(f"{one.at_utc[:10]}, {one.reason or one.what}" for one in history.unblindings))
+        said.append(f"Answers were looked at {looks} while the study ran ({why}).")
+    elif history.launched_at_utc:
+        said.append("Nobody looked at the answers while the study ran.")
+    if history.withdrawals:
+        said.append(f"{counted(len(history.withdrawals), 'session')} withdrew consent, and the data were deleted.")
+    return said
+
+
 def analysis_sentences(results: Results) -> list[str]:
     """How the numbers were computed, as a paper says it."""
     rates = results.fool_rates
     confidence = percent(results.plan.confidence, 0)
     said = []
-    if results.about.outcome.has_chance:
+    if results.about.outcome.is_fool_rate:
         said.append("The fool rate is the share of scored test trials on which the fake was taken for the real one.")
+    if results.about.outcome.key == PREFERENCE.key:
+        said.append("The outcome is the share of trials on which the first of two conditions was chosen.")
+    if results.thresholds:
+        said.append(
+            "A participant's threshold is the mean over blocks of the exposure at which the staircase stood most often "
+            "(Zhou et al., 2019); intervals are from a bootstrap of participants, for these pictures."
+        )
+        return said
     if results.ratings:
         said.append(
             f"Mean ratings have {confidence}% confidence intervals from a two-way (participant × image) cluster-robust "
@@ -101,6 +179,10 @@ def analysis_sentences(results: Results) -> list[str]:
             "Sensitivity d′ and criterion c were computed from the shares of fakes and of originals called fake, with "
             "the log-linear correction (Hautus, 1995) and delta-method intervals from the same two-way variance."
         )
+    if results.judged and any(one.hype for one in results.judged):
+        said.append("Error rates with a bootstrap of participants are those of HYPE∞ (Zhou et al., 2019).")
+    if results.bradley_terry is not None:
+        said.append(f"Abilities are from a Bradley–Terry model: {results.bradley_terry.method}.")
     if results.differences:
         said.append("Differences have the same two-way variance; p-values are adjusted by Holm's method.")
     return said

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.about import PREFERENCE
 from analysis.results import Results
 from analysis.trials import Export
 
@@ -35,7 +36,7 @@ class Pair:
 def pairs(results: Results) -> dict[str, dict[str, list[Pair]]]:
     """Return for each condition the most and the least fooling photographs, by their shrunken rates."""
     chosen: dict[str, dict[str, list[Pair]]] = {}
-    if results.export is None:
+    if results.export is None or results.about.outcome.key == PREFERENCE.key:
         return chosen
     for rate in results.fool_rates:
         rows = results.images[results.images["condition"] == rate.condition]

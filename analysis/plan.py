@@ -17,6 +17,7 @@ class Plan:
     `max_instructed_failed`: sessions that failed more instructed trials are excluded; None records only.
     `max_exposure_error_frames`: a picture shown longer or shorter by more frames counts as badly timed;
     such trials are left out only if `exclude_badly_timed`.
+    `staircase_target`: share of right answers at which the staircase rests; None without one.
     """
 
     targets: tuple[float, ...] = DEFAULT_TARGETS
@@ -26,6 +27,7 @@ class Plan:
     max_instructed_failed: int | None = None
     max_exposure_error_frames: float = 1.5
     exclude_badly_timed: bool = False
+    staircase_target: float | None = None
 
 
 def read_plan(definition: dict[str, Any]) -> Plan:
@@ -34,6 +36,8 @@ def read_plan(definition: dict[str, Any]) -> Plan:
     default = Plan()
     targets, margin = section.get("targets"), section.get("margin")
     max_failed = section.get("max_instructed_failed")
+    staircase = definition.get("staircase") or {}
+    steps_ms = float(staircase.get("up_ms") or 0), float(staircase.get("down_ms") or 0)
     plan = Plan(
         targets=default.targets if targets is None else tuple(float(target) for target in targets),
         are_targets_declared=targets is not None,
@@ -42,6 +46,8 @@ def read_plan(definition: dict[str, Any]) -> Plan:
         max_instructed_failed=None if max_failed is None else int(max_failed),
         max_exposure_error_frames=float(section.get("max_exposure_error_frames", default.max_exposure_error_frames)),
         exclude_badly_timed=bool(section.get("exclude_badly_timed", default.exclude_badly_timed)),
+        # Kaernbach 1991: the level rests where down × P(right) = up × P(wrong).
+        staircase_target=steps_ms[0] / sum(steps_ms) if all(steps_ms) else None,
     )
     for name, rate in (*(("targets", target) for target in plan.targets), ("confidence", plan.confidence)):
         if not 0 < rate < 1:

@@ -16,8 +16,9 @@ from scipy import sparse, special
 from scipy.sparse import csgraph
 
 from analysis.clustered import Labels, cross
+from analysis.designs import PREFERENCE, refuse_other
 from analysis.outcomes import labels_of
-from analysis.proportions import LABEL
+from analysis.proportions import LABEL, z_quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,6 +42,27 @@ class BradleyTerry:
     method: str
 
 
+@dataclass(frozen=True)
+class Ability:
+    """One system's ability beside the reference's 0, with its interval, and the fitted share preferred to it."""
+
+    system: str
+    ability: float
+    se: float
+    ci_low: float
+    ci_high: float
+    win_rate: float
+
+
+def abilities(fit: BradleyTerry, confidence: float = 0.95) -> tuple[Ability, ...]:
+    """Abilities with their intervals (normal quantile), the reference first."""
+    z = z_quantile(confidence)
+    return tuple(
+        Ability(name, float(a), float(se), float(a - z * se), float(a + z * se), float(wins))
+        for name, a, se, wins in zip(fit.systems, fit.abilities, fit.se, fit.win_rates[:, 0], strict=True)
+    )
+
+
 def bradley_terry(
     system_a: Labels,
     system_b: Labels,
@@ -50,6 +72,7 @@ def bradley_terry(
     image: Labels | None = None,
     ties: str = "refuse",
     reference: str | None = None,
+    design: str = PREFERENCE,
 ) -> BradleyTerry:
     """Fit abilities to n comparisons: two names each, and 1 (a preferred), 0 (b) or .5 (a tie).
 
@@ -58,6 +81,7 @@ def bradley_terry(
     Refuses systems whose abilities have no finite estimate: every system must beat some other and be beaten, all the
     way round (Ford 1957, doi:10.2307/2308513).
     """
+    refuse_other("preference", design, PREFERENCE)
     left, right = (np.asarray(pd.Series(np.asarray(x)).astype("string").fillna("")) for x in (system_a, system_b))
     won = np.asarray(pd.to_numeric(pd.Series(np.asarray(a_preferred)), errors="coerce"), dtype=np.float64)
     n = len(won)
@@ -99,13 +123,13 @@ def bradley_terry(
     log_likelihood = float(special.xlogy(won, p).sum() + special.xlog1py(1 - won, -p).sum())
     full = np.zeros((M, M))
     full[1:, 1:] = covariance
-    abilities = np.concatenate([[0.0], ability])
+    found = np.concatenate([[0.0], ability])
     return BradleyTerry(
         systems=tuple(names),
-        abilities=abilities,
+        abilities=found,
         se=np.sqrt(np.diag(full)),
         covariance=full,
-        win_rates=np.asarray(special.expit(abilities[:, None] - abilities)),
+        win_rates=np.asarray(special.expit(found[:, None] - found)),
         log_likelihood=log_likelihood,
         deviance=_deviance(a_n, b_n, won, p, M),
         n_comparisons=n,

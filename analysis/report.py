@@ -19,6 +19,7 @@ from analysis.claims import claims_of
 from analysis.drawings import draw
 from analysis.methods import methods
 from analysis.pairs import pairs
+from analysis.preference import abilities
 from analysis.published import REFERENCES, RERUN_2017, TABLE_2016
 from analysis.results import Results
 from analysis.tables import write_tables
@@ -65,6 +66,7 @@ def write_report(results: Results, out: str | Path, *, command: str = "", now: d
             "design": results.about.design,
             "provenance": provenance,
             "is_simulated": results.about.is_simulated,
+            "thresholds": [_plain(asdict(one) | {"hype": None}) for one in results.thresholds],
             "fool_rates": [_plain(asdict(rate)) for rate in (*results.fool_rates, *results.anchors)],
             "findings": [_plain(asdict(finding)) for finding in results.findings],
         }
@@ -85,6 +87,7 @@ def environment() -> jinja2.Environment:
     )
     for name in sentences.FILTERS:
         pages.filters[name] = getattr(sentences, name)
+    pages.filters["abilities"] = abilities
     return pages
 
 

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.about import FOOL_RATE, About, Deviation
-from analysis.archive import ExportError
+from analysis.about import About
 from analysis.colour import Association, associations
-from analysis.compare import Difference, pairwise
-from analysis.detection import (
-    Detection,
-    LapseCorrection,
-    Share,
-    detection,
-    interval_bias,
-    lapse_correction,
-    side_bias,
-)
+from analysis.compare import Difference
+from analysis.designs import KIND_OF, PAIR
+from analysis.detection import Detection, LapseCorrection, Share
 from analysis.estimate import FoolRate, fool_rate
-from analysis.exclusions import RULES, ExclusionFlow, Selection, planned_rules, select, with_excluding
-from analysis.findings import Finding, found_in_export
-from analysis.plan import Plan, read_plan
-from analysis.quality import Exposure, Instructed, exposure, instructed
+from analysis.exclusions import ExclusionFlow
+from analysis.findings import Finding
+from analysis.plan import Plan
+from analysis.preference import BradleyTerry
+from analysis.quality import Exposure, Instructed
 from analysis.ratings import MeanRating
 from analysis.secondary import Estimate, Mixed, mixed, secondary_estimates
 from analysis.shrinkage import heterogeneity_p
+from analysis.thresholds import Threshold
 from analysis.trials import Export
-from analysis.units import add_behaviour, image_table, participant_table
-from analysis.yes_no import YesNo
+from analysis.units import image_table, participant_table
+from analysis.yes_no import YesNo, share
 
-OF_TRIALS = {"condition_a": "condition", "participant_id": "participant", "image_id": "image"}
+if TYPE_CHECKING:
+    from analysis.singles import Judged
 
 
 @dataclass(frozen=True)
@@ -46,14 +41,19 @@ class Variant:
 
 @dataclass(frozen=True)
 class Detail:
-    """What only our own exports tell: controls, biases, timing."""
+    """What only our own exports tell: controls, biases, timing; None where a design has no such thing.
+
+    `obvious_caught`: share of the obviously wrong controls that were caught; `same_left`: left chosen of two copies.
+    """
 
     instructed: Instructed
-    lapses: dict[str, LapseCorrection | None]
-    side_bias: Share
-    interval_bias: Share
-    detection: Detection | None
     exposure: Exposure
+    lapses: dict[str, LapseCorrection | None]
+    side_bias: Share | None = None
+    interval_bias: Share | None = None
+    detection: Detection | None = None
+    obvious_caught: Share | None = None
+    same_left: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Results:
 
     `test` holds the scored trials: condition, participant, image, fooled (0/1) and, where known, rt_ms.
     `trace` names every test trial presented by its line in the data, and the rule that left it out ("" if none did).
-    `export` and `detail` are None for other people's tables; `yes_no` and `ratings` are for those designs only.
+    `export` and `detail` are None for other people's tables.  `yes_no` and `judged` (by condition) are of single
+    pictures, `ratings`, `thresholds` (with `courses`, the levels' quartiles) and `bradley_terry` of those designs only;
+    `note` says why something that belongs to the design is missing.
     """
 
     about: About
@@ -85,54 +87,12 @@ class Results:
     sessions: pd.DataFrame | None = None
     detail: Detail | None = None
     yes_no: YesNo | None = None
+    judged: tuple[Judged, ...] = ()
     ratings: tuple[MeanRating, ...] = ()
-
-
-def analyse(export: Export) -> Results:
-    """Compute all results of an export under the plan of its definition."""
-    plan = read_plan(export.definition)
-    selection = select(export.sessions, export.trials, plan)
-    if selection.test.empty:
-        raise ExportError(
-            f"{export.source}: expected scored test trials of complete sessions, got none "
-            f"({_short_flow(selection.flow)}); wait for complete sessions, then export again"
-        )
-    trials = selection.trials
-    test = long_table(selection.test)
-    order = [name for name in export.manifest["conditions"] if name in set(test["condition"].unique())]
-    design = " and ".join(selection.test["design"].unique())
-    rates = condition_rates(test, order, plan.confidence, design)
-    low_anchor = long_table(trials[trials["control"] == "low_anchor"])
-    anchors = condition_rates(
-        low_anchor, sorted(low_anchor["condition"].unique()), plan.confidence, design, others=rates
-    )
-    asked = instructed(trials)
-    results = assemble(
-        _about(export, design),
-        plan,
-        selection.flow,
-        test,
-        rates,
-        pairwise(test, order, confidence=plan.confidence),
-        found_in_export(export, selection),
-        _trace(export, selection),
-    )
-    return replace(
-        results,
-        anchors=anchors,
-        participants=add_behaviour(results.participants, trials),
-        variants=_variants(export, plan, order, design, rates),
-        export=export,
-        sessions=selection.sessions,
-        detail=Detail(
-            instructed=asked,
-            lapses={rate.condition: lapse_correction(rate, asked.n_trials, asked.n_failed) for rate in rates},
-            side_bias=side_bias(selection.test),
-            interval_bias=interval_bias(selection.test),
-            detection=detection(selection.test),
-            exposure=exposure(export, selection, plan),
-        ),
-    )
+    thresholds: tuple[Threshold, ...] = ()
+    courses: pd.DataFrame | None = None
+    bradley_terry: BradleyTerry | None = None
+    note: str = ""
 
 
 def assemble(
@@ -155,7 +115,7 @@ def assemble(
         fool_rates=rates,
         anchors=(),
         differences=differences,
-        secondary={rate.condition: secondary_estimates(rate, model) for rate in rates},
+        secondary=_secondary(test, rates, model),
         mixed=model,
         images=images,
         participants=participant_table(test),
@@ -171,21 +131,6 @@ def assemble(
     )
 
 
-def _trace(export: Export, selection: Selection) -> pd.DataFrame:
-    """Every test trial presented, by its line in trials.csv, and which rule left it out."""
-    trials = export.trials.loc[selection.left_out_by.index]
-    renamed = trials.rename(columns={"condition_a": "condition"})
-    columns = ["session_id", "trial_index", "participant_id", "condition", "image_id", "fooled"]
-    line = trials.index.to_numpy() + 2  # the header is line 1, so row 0 is line 2
-    return renamed[columns].assign(line=line, left_out_by=selection.left_out_by)[["line", *columns, "left_out_by"]]
-
-
-def long_table(trials: pd.DataFrame) -> pd.DataFrame:
-    """Rename the columns of an export's scored trials as every estimator calls them."""
-    columns = [*OF_TRIALS, "fooled", "rt_ms"]
-    return trials[columns].rename(columns=OF_TRIALS).assign(fooled=trials["fooled"].astype("Float64").astype(float))
-
-
 def condition_rates(
     test: pd.DataFrame,
     conditions: list[str],
@@ -194,7 +139,7 @@ def condition_rates(
     *,
     others: tuple[FoolRate, ...] = (),
 ) -> tuple[FoolRate, ...]:
-    """Fool rate of each condition of a long table, in the given order.
+    """Fool rate (pairs) or share (single pictures, preferences) of each condition of a long table, in the given order.
 
     Where none or all were fooled, the largest design effect of the study's other conditions is assumed
     (statistics.md), `others` among them.
@@ -203,6 +148,8 @@ def condition_rates(
 
     def estimate(condition: str, extreme_design_effect: float | None = None) -> FoolRate:
         rows = rows_of[condition]
+        if KIND_OF.get(design, design) != PAIR:
+            return share(rows["fooled"], rows, condition, confidence, extreme_design_effect=extreme_design_effect)
         return fool_rate(
             rows["fooled"],
             rows["participant"],
@@ -221,87 +168,6 @@ def condition_rates(
     )
 
 
-def _about(export: Export, design: str) -> About:
-    study, manifest = export.study, export.manifest
-    simulation = study.get("simulation") or {}
-    listed = study.get("deviations")
-    return About(
-        title=study["title"],
-        study=study["study"],
-        source=export.source,
-        outcome=FOOL_RATE,
-        design=design,
-        rows="rows of trials.csv with kind = test, a response and no void_reason, of sessions with status = complete",
-        is_simulated=export.is_simulated,
-        exported=str(study.get("exported_at_utc", "")),
-        definition=export.definition,
-        manifest=manifest,
-        truth={name: float(rate) for name, rate in (simulation.get("fool_rate") or {}).items()},
-        deviations=None
-        if listed is None
-        else tuple(Deviation(str(one["key"]), _shown(one["preset"]), _shown(one["study"])) for one in listed),
-        provenance={
-            "export": export.source,
-            **{f"SHA-256 of {name}": digest for name, digest in export.sha256.items()},
-            "definition SHA-256": study["definition_sha256"],
-            "stimulus set": f"{manifest.get('name', '')}, SHA-256 {study['manifest_sha256']}",
-            "study seed": str(study.get("study_seed", "")),
-            "study ran on": f"truehue {study.get('truehue_version', '')}, commit {study.get('commit') or 'unknown'}",
-            "stimuli made at commit": str(manifest.get("commit") or "unknown"),
-            "exported": str(study.get("exported_at_utc", "")),
-        },
-    )
-
-
-def _shown(value: Any) -> str:
-    """Write a value of a definition for a reader."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return "[" + ", ".join(_shown(one.get("item_id", one) if isinstance(one, dict) else one) for one in value) + "]"
-    return str(value)
-
-
-def _variants(
-    export: Export, plan: Plan, order: list[str], design: str, rates: tuple[FoolRate, ...]
-) -> tuple[Variant, ...]:
-    """The rates with and without exclusions, from the most lenient choice to the strictest."""
-    planned = planned_rules(plan)
-    choices = (
-        (
-            "no exclusions",
-            "every answered test trial, unfinished sessions included",
-            with_excluding(RULES, {"incomplete": False, "no_trials": False, "instructed": False, "timing": False}),
-        ),
-        ("analysed", "as declared: the main result", planned),
-        (
-            "attentive",
-            "and without sessions that failed an instructed trial too often",
-            with_excluding(planned, {"instructed": True}),
-        ),
-        (
-            "well timed",
-            "and without trials whose exposure was off",
-            with_excluding(planned, {"timing": True}),
-        ),
-    )
-    variants = []
-    for name, reads, rules in choices:
-        if rules == planned:
-            # The main result, and any choice that comes to the same: nothing to compute again.
-            variants.append(Variant(name, reads, rates))
-            continue
-        test = long_table(select(export.sessions, export.trials, plan, rules).test)
-        found = set(test["condition"].unique())
-        present = [condition for condition in order if condition in found]
-        variants.append(Variant(name, reads, condition_rates(test, present, plan.confidence, design)))
-    return tuple(variants)
-
-
-def _short_flow(flow: ExclusionFlow) -> str:
-    out = ", ".join(
-        f"{s.n_sessions} {s.rule}" for s in flow.steps if s.excludes and s.unit == "session" and s.n_sessions
-    )
-    return f"{flow.n_sessions_entered} sessions entered{', ' + out if out else ''}"
+def _secondary(test: pd.DataFrame, rates: tuple[FoolRate, ...], model: Mixed) -> dict[str, tuple[Estimate, ...]]:
+    rows_of = {str(name): rows for name, rows in test.groupby("condition", sort=False, observed=True)}
+    return {rate.condition: secondary_estimates(rate, model, rows_of[rate.condition]) for rate in rates}

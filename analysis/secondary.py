@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 
 from analysis import proportions
+from analysis.bootstrap import nested_bootstrap, participant_bootstrap, two_way_bootstrap
 from analysis.estimate import BOTH, FoolRate
 
-# A fit of more trials takes longer than the rest of the report.
+# A fit, or a bootstrap, of more trials takes longer than the rest of the report.
 LARGEST_FIT = 50_000
+
+# Enough for a table's second digit; percentiles of 2,000 draws are good to a twentieth of the interval's width.
+TWO_WAY_DRAWS, NESTED_DRAWS = 2_000, 2_000
+NESTED = "nested bootstrap of AMT_Real_vs_Fake, mean ± sd"
 
 THESE_TRIALS = "these trials only: ignores clustering"
 
@@ -54,20 +59,49 @@ class Mixed:
     note: str = ""
 
 
-def secondary_estimates(rate: FoolRate, mixed: Mixed) -> tuple[Estimate, ...]:
-    """Estimate one condition's rate again by every other method; the primary estimate comes first."""
+def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame) -> tuple[Estimate, ...]:
+    """Estimate one condition's rate again by every other method; the primary estimate comes first.
+
+    `rows` are the condition's trials with participant, image and fooled (0/1); a large table's are not drawn again.
+    """
     k, n, p = rate.n_fooled, rate.n_trials, rate.fool_rate
-    rows = [Estimate(rate.method, rate.estimand, p, rate.ci_low, rate.ci_high, "primary")]
+    found = [Estimate(rate.method, rate.estimand, p, rate.ci_low, rate.ci_high, "primary")]
     if rate.condition in mixed.marginal:
-        rows.append(mixed.marginal[rate.condition])
+        found.append(mixed.marginal[rate.condition])
+    found += _bootstraps(rate, rows)
     for name, interval in (
         ("Wilson", proportions.wilson(k, n, rate.confidence)),
         ("Clopper–Pearson", proportions.clopper_pearson(k, n, rate.confidence)),
         ("Agresti–Coull", proportions.agresti_coull(k, n, rate.confidence)),
         ("Jeffreys", proportions.jeffreys(k, n, rate.confidence)),
     ):
-        rows.append(Estimate(name, THESE_TRIALS, p, float(interval.low), float(interval.high), "naive"))
-    return tuple(rows)
+        found.append(Estimate(name, THESE_TRIALS, p, float(interval.low), float(interval.high), "naive"))
+    return tuple(found)
+
+
+def _bootstraps(rate: FoolRate, rows: pd.DataFrame) -> list[Estimate]:
+    """The bootstraps that the layout allows; none of a rate without variance, which they would call certain."""
+    if rate.n_fooled in {0, rate.n_trials} or rate.n_participants < 2 or len(rows) > LARGEST_FIT:
+        return []
+    found = []
+    if rate.n_images > 1:
+        both = two_way_bootstrap(
+            rows["fooled"], rows["participant"], rows["image"], confidence=rate.confidence, n_draws=TWO_WAY_DRAWS
+        )
+        found.append(Estimate(_drawn(both.method, both.n_draws), BOTH, rate.fool_rate, both.ci_low, both.ci_high))
+    people = participant_bootstrap(rows["fooled"], rows["participant"], confidence=rate.confidence)
+    found.append(
+        Estimate(_drawn(people.method, people.n_draws), people.estimand, rate.fool_rate, people.ci_low, people.ci_high)
+    )
+    nested = nested_bootstrap(rows["fooled"], rows["participant"], n_draws=NESTED_DRAWS)
+    mean, sd = float(nested.mean[0]), float(nested.sd[0])
+    reads = "mean ± 1 sd, as papers that used the tool print it: these images, participants' noise counted twice"
+    found.append(Estimate(_drawn(NESTED, nested.n_draws), reads, mean, mean - sd, mean + sd, "± sd"))
+    return found
+
+
+def _drawn(method: str, n_draws: int) -> str:
+    return f"{method[0].upper()}{method[1:]}, {n_draws:,} draws"
 
 
 def mixed(test: pd.DataFrame, confidence: float) -> Mixed:

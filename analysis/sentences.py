@@ -8,13 +8,14 @@ from analysis.compare import Difference
 from analysis.detection import Share
 from analysis.estimate import ONE_OF_EACH, ONE_PARTICIPANT, FoolRate
 from analysis.ratings import MeanRating
+from analysis.thresholds import Threshold
 from analysis.yes_no import Sensitivity
 
 # What templates may call by name.
 FILTERS = (
     "percent", "p_text", "number", "counted", "level", "ends", "main_sentence", "against", "bias_sentence",
     "accuracy_sentence", "taken_in_sentence", "rating_sentence", "sensitivity_sentence", "difference_sentence",
-    "of_hundred",
+    "of_hundred", "share_sentence", "preference_sentence", "threshold_sentence", "settled",
 )  # fmt: skip
 
 
@@ -159,3 +160,49 @@ def of_hundred(rate: float) -> str:
     if rate < 0.005:
         return "fewer than 1 of 100"
     return "more than 99 of 100" if rate > 0.995 else f"about {round(100 * rate)} of 100"
+
+
+def share_sentence(share: Share) -> str:
+    """Say a share of trials with its interval."""
+    return (
+        f"{share.name.capitalize()} on {percent(share.share)}% of trials ({share.k}/{share.n_trials}), 95% CI "
+        f"{ends(share.ci_low, share.ci_high)}."
+    )
+
+
+def preference_sentence(rate: FoolRate) -> str:
+    """Say how often the first of two conditions was preferred, as a paper says it."""
+    first, second = rate.condition.split(" vs ", 1)
+    return (
+        f"{first} was preferred to {second} on {percent(rate.fool_rate)}% of trials, {level(rate.confidence)} "
+        f"{ends(rate.ci_low, rate.ci_high)} {_base(rate)}; against no preference (50%), {p_text(rate.p_value(0.5))}."
+    )
+
+
+def threshold_sentence(one: Threshold) -> str:
+    """Say a condition's exposure threshold, as a paper says it."""
+    interval = ""
+    if one.hype:
+        interval = f", 95% bootstrap CI [{number(one.hype.ci_low_ms, 0)}, {number(one.hype.ci_high_ms, 0)}]"
+    return (
+        f"The staircases of {one.condition} stood most often at {number(one.threshold_ms, 0)} ms{interval} "
+        f"({counted(one.n_participants, 'participant')}, {counted(one.n_trials, 'trial')}; "
+        f"{percent(one.share_correct)}% right answers)."
+    )
+
+
+# Beyond this distance from the staircase's target the share of right answers says that it had not settled.
+SETTLED_WITHIN = 0.04
+
+
+def settled(one: Threshold, target: float | None) -> str:
+    """Warn where the share of right answers is not the staircase's target; empty if it is, or the target unknown."""
+    if target is None or abs(one.share_correct - target) <= SETTLED_WITHIN:
+        return ""
+    where = (
+        "easier, so the threshold is shorter" if one.share_correct > target else "harder, so the threshold is longer"
+    )
+    return (
+        f"{one.condition}: people were right on {percent(one.share_correct)}%, and the staircase aims at "
+        f"{percent(target, 0)}%. It had not settled, or stood at a limit: its looks were {where} than the number says."
+    )

@@ -16,7 +16,8 @@ import pandas as pd
 from analysis.about import FOOL_RATE
 from analysis.published import RERUN_2017, TABLE_2016
 from analysis.sentences import level, percent
-from analysis.tables import SIMULATED_NOTE, Shown, Table
+from analysis.table import Shown, Table
+from analysis.tables import SIMULATED_NOTE
 from analysis.whole import whole_directory
 
 if TYPE_CHECKING:
@@ -52,10 +53,15 @@ def study_rows(path: Path) -> list[Row]:
     """Read one study: a report's directory (its report.json), or an export, which is analysed first."""
     if (path / "report.json").is_file():
         return _of_report(path)
-    from analysis.results import analyse
+    from analysis.exports import analyse
     from analysis.trials import read_export
 
     results = analyse(read_export(path))
+    if not results.about.outcome.is_fool_rate:
+        raise CompareError(
+            f"{path}: expected a study of pairs (fool rate), got one of {results.about.outcome.noun}; "
+            "it does not stand beside fool rates"
+        )
     rates = (*results.fool_rates, *results.anchors)
     anchors = {rate.condition for rate in results.anchors}
     return [

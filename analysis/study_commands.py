@@ -142,6 +142,7 @@ def _headline(plan: Any, options: argparse.Namespace) -> str:
 
 
 def _sequential(options: argparse.Namespace, command: str) -> int:
+    from analysis.designs import PAIR, kind_of, refuse_other
     from analysis.exclusions import select
     from analysis.plan import read_plan
     from analysis.sequential import confidence_sequence
@@ -151,9 +152,7 @@ def _sequential(options: argparse.Namespace, command: str) -> int:
     test = select(export.sessions, export.trials, read_plan(export.definition)).test
     if test.empty:
         raise ValueError(f"{export.source}: expected scored test trials of complete sessions, got none; wait for some")
-    designs = sorted(test["design"].unique())
-    if designs != ["sequential_pair"]:
-        raise ValueError(f"{export.source}: expected a pair design, got {', '.join(designs)}; it has no fool rate")
+    refuse_other(export.source, kind_of(test, export.source), PAIR)
     found = []
     for condition, rows in test.groupby("condition_a", sort=True):
         people = rows.groupby("participant_id").agg(

@@ -1,31 +1,21 @@
-"""The tables of a report: each one object, written as CSV for programs and as LaTeX (booktabs) for the paper."""
+"""The tables of a report, and how they are written into a directory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis import design_tables
 from analysis.estimate import FoolRate
 from analysis.results import Results
 from analysis.sentences import level, number, p_text, percent
+from analysis.table import Shown, Table, interval_cell, text_cell
 
-FOOL_RATE_COLUMNS = (
-    "condition",
-    "n_trials",
-    "n_fooled",
-    "fool_rate",
-    "ci_low",
-    "ci_high",
-    "se",
-    "design_effect",
-    "n_participants",
-    "n_images",
-)
+FOOL_RATE_COLUMNS = ("condition", *design_tables.SHARE_COLUMNS)
 DIFFERENCE_COLUMNS = ("condition_a", "condition_b", "difference", "ci_low", "ci_high", "t", "df", "p", "p_holm", "p_bh")
 MIXED_COLUMNS = ("term", "estimate", "se")
 SECONDARY_COLUMNS = ("condition", "method", "estimand", "rate", "ci_low", "ci_high", "note")
@@ -39,79 +29,6 @@ SIMULATED_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One column of the LaTeX form: its heading and how a row's cell is written; text columns are left-aligned."""
-
-    heading: str
-    cell: Callable[[Any], str]
-    is_text: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: all its columns for the CSV, and the chosen ones for LaTeX (none: CSV only)."""
-
-    name: str
-    caption: str
-    frame: pd.DataFrame
-    shown: tuple[Shown, ...] = ()
-
-    def csv(self) -> str:
-        """Return the CSV text; booleans as true and false, empty where there is no value."""
-        booleans = self.frame.select_dtypes(["bool", "boolean"]).columns
-        words = {True: "true", False: "false"}
-        written = self.frame.assign(**{column: self.frame[column].map(words) for column in booleans})
-        return str(written.to_csv(index=False, lineterminator="\n"))
-
-    def latex(self, *, is_simulated: bool = False) -> str:
-        """Return a booktabs tabular for `\\usepackage{booktabs}`; more than a page uses `\\usepackage{longtable}`."""
-        environment = "longtable" if len(self.frame) > 40 else "tabular"
-        layout = "".join("l" if column.is_text else "r" for column in self.shown)
-        lines = [
-            f"% {'SIMULATED DATA: ' if is_simulated else ''}{self.caption}",
-            rf"\begin{{{environment}}}{{{layout}}}",
-            r"\toprule",
-            " & ".join(_escaped(column.heading) for column in self.shown) + r" \\",
-            r"\midrule",
-        ]
-        for row in self.frame.itertuples(index=False):
-            lines.append(" & ".join(_escaped(column.cell(row)) for column in self.shown) + r" \\")
-        lines.append(r"\bottomrule")
-        if is_simulated:
-            lines.append(rf"\multicolumn{{{len(self.shown)}}}{{l}}{{\textbf{{SIMULATED data}}}} \\")
-        return "\n".join([*lines, rf"\end{{{environment}}}", ""])
-
-
-LETTERS = {
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "−": "$-$",
-    "–": "--",
-    "∞": r"$\infty$",
-    "Δ": r"$\Delta$",
-    "′": "$'$",
-    "×": r"$\times$",
-    "\u00a0": "~",
-}
-
-
-def _escaped(text: str) -> str:
-    return "".join(LETTERS.get(letter, letter) for letter in text)
-
-
-def _interval(row: Any) -> str:
-    return f"[{percent(row.ci_low)}, {percent(row.ci_high)}]"
-
-
-def _text(name: str) -> Callable[[Any], str]:
-    return lambda row: str(getattr(row, name))
-
-
 def fool_rates(rates: tuple[FoolRate, ...]) -> Table:
     """The model conditions of the test trials, then the low anchor from its own trials."""
     rows = [[getattr(rate, name) for name in FOOL_RATE_COLUMNS] for rate in rates]
@@ -121,14 +38,14 @@ def fool_rates(rates: tuple[FoolRate, ...]) -> Table:
         "fool rates in percent",
         pd.DataFrame(rows, columns=list(FOOL_RATE_COLUMNS)),
         (
-            Shown("Condition", _text("condition"), is_text=True),
-            Shown("k", _text("n_fooled")),
-            Shown("n", _text("n_trials")),
+            Shown("Condition", text_cell("condition"), is_text=True),
+            Shown("k", text_cell("n_fooled")),
+            Shown("n", text_cell("n_trials")),
             Shown("Fooled (%)", lambda row: percent(row.fool_rate)),
-            Shown(confidence, _interval),
+            Shown(confidence, interval_cell),
             Shown("Design effect", lambda row: number(row.design_effect, 1)),
-            Shown("Participants", _text("n_participants")),
-            Shown("Images", _text("n_images")),
+            Shown("Participants", text_cell("n_participants")),
+            Shown("Images", text_cell("n_images")),
         ),
     )
 
@@ -164,7 +81,7 @@ def mixed_model(results: Results) -> Table:
         "logistic mixed model, logit scale",
         pd.DataFrame([asdict(term) for term in results.mixed.terms], columns=list(MIXED_COLUMNS)),
         (
-            Shown("Term", _text("term"), is_text=True),
+            Shown("Term", text_cell("term"), is_text=True),
             Shown("Estimate", lambda row: number(row.estimate, 3)),
             Shown("s.e.", lambda row: number(math.nan if pd.isna(row.se) else row.se, 3)),
         ),
@@ -183,11 +100,11 @@ def secondary(results: Results) -> Table:
         "the same rates by other methods, percent",
         pd.DataFrame(rows, columns=list(SECONDARY_COLUMNS)),
         (
-            Shown("Condition", _text("condition"), is_text=True),
-            Shown("Method", _text("method"), is_text=True),
-            Shown("Estimand", _text("estimand"), is_text=True),
+            Shown("Condition", text_cell("condition"), is_text=True),
+            Shown("Method", text_cell("method"), is_text=True),
+            Shown("Estimand", text_cell("estimand"), is_text=True),
             Shown("Rate (%)", lambda row: percent(row.rate)),
-            Shown("Interval", _interval),
+            Shown("Interval", interval_cell),
         ),
     )
 
@@ -219,12 +136,12 @@ def exclusions(results: Results) -> Table:
         "exclusions in their order",
         pd.DataFrame([entered, *(asdict(step) for step in flow.steps), analysed]),
         (
-            Shown("Rule", _text("rule"), is_text=True),
-            Shown("Reads", _text("reads"), is_text=True),
-            Shown("Sessions", _text("n_sessions")),
-            Shown("Test trials", _text("n_trials")),
-            Shown("Sessions left", _text("n_sessions_left")),
-            Shown("Test trials left", _text("n_trials_left")),
+            Shown("Rule", text_cell("rule"), is_text=True),
+            Shown("Reads", text_cell("reads"), is_text=True),
+            Shown("Sessions", text_cell("n_sessions")),
+            Shown("Test trials", text_cell("n_trials")),
+            Shown("Sessions left", text_cell("n_sessions_left")),
+            Shown("Test trials left", text_cell("n_trials_left")),
         ),
     )
 
@@ -237,56 +154,12 @@ def _units(name: str, unit: str, frame: pd.DataFrame) -> Table:
         f"{name}, rates in percent",
         frame,
         (
-            Shown("Condition", _text("condition"), is_text=True),
-            Shown(unit.removesuffix("_id").capitalize(), _text(unit), is_text=True),
-            Shown("k", _text("n_fooled")),
-            Shown("n", _text("n_trials")),
+            Shown("Condition", text_cell("condition"), is_text=True),
+            Shown(unit.removesuffix("_id").capitalize(), text_cell(unit), is_text=True),
+            Shown("k", text_cell("n_fooled")),
+            Shown("n", text_cell("n_trials")),
             Shown("Rate (%)", lambda row: percent(row.fool_rate, 0)),
             Shown("Shrunken (%)", lambda row: percent(row.shrunken_rate, 0)),
-        ),
-    )
-
-
-def judgements(results: Results) -> Table:
-    """Accuracy and shares of single-picture judgements."""
-    assert results.yes_no is not None
-    judged = results.yes_no
-    rows = [
-        {"quantity": f"accuracy, {name}", **{key: getattr(rate, key) for key in FOOL_RATE_COLUMNS[1:]}}
-        for name, rate in (
-            ("all pictures", judged.accuracy),
-            ("fakes", judged.accuracy_fake),
-            ("originals", judged.accuracy_real),
-        )
-    ]
-    frame = pd.DataFrame(rows).rename(columns={"n_fooled": "n_correct", "fool_rate": "accuracy"})
-    return Table(
-        "judgements",
-        "accuracy of single-picture judgements, percent",
-        frame,
-        (
-            Shown("Quantity", _text("quantity"), is_text=True),
-            Shown("k", _text("n_correct")),
-            Shown("n", _text("n_trials")),
-            Shown("Correct (%)", lambda row: percent(row.accuracy)),
-            Shown(level(results.plan.confidence), _interval),
-        ),
-    )
-
-
-def ratings(results: Results) -> Table:
-    """Mean ratings on their own scale."""
-    return Table(
-        "ratings",
-        "mean ratings",
-        pd.DataFrame([asdict(one) for one in results.ratings]),
-        (
-            Shown("Condition", _text("condition"), is_text=True),
-            Shown("n", _text("n_trials")),
-            Shown("Mean", lambda row: number(row.mean)),
-            Shown(level(results.plan.confidence), lambda row: f"[{number(row.ci_low)}, {number(row.ci_high)}]"),
-            Shown("Participants", _text("n_participants")),
-            Shown("Images", _text("n_images")),
         ),
     )
 
@@ -303,9 +176,19 @@ def all_tables(results: Results) -> tuple[Table, ...]:
         secondary(results),
     ]
     if results.yes_no is not None:
-        found.append(judgements(results))
+        found.append(design_tables.judgements(results))
+    if results.judged:
+        found.append(design_tables.sensitivity(results))
     if results.ratings:
-        found.append(ratings(results))
+        found.append(design_tables.ratings(results))
+    if results.thresholds:
+        found.append(design_tables.thresholds(results))
+    if results.bradley_terry is not None:
+        found.append(design_tables.preference(results))
+    if results.about.history.attrition:
+        found.append(
+            Table("attrition", "attrition", pd.DataFrame([asdict(one) for one in results.about.history.attrition]))
+        )
     if results.colour:
         found.append(Table("colour", "rates and colour", pd.DataFrame([asdict(one) for one in results.colour])))
     if results.findings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from scipy import special
 
 from analysis.clustered import cross, two_way_variance
 from analysis.compare import Difference, contrast_variance, difference
+from analysis.designs import SINGLE, refuse_other
 from analysis.estimate import FoolRate, fool_rate
 from analysis.interval import t_quantile
 
@@ -53,13 +55,28 @@ class YesNo:
     is_balanced: bool
 
 
-def share(hit: pd.Series[bool], trials: pd.DataFrame, name: str, confidence: float = 0.95) -> FoolRate:
+def share(
+    hit: pd.Series[Any],
+    trials: pd.DataFrame,
+    name: str,
+    confidence: float = 0.95,
+    *,
+    extreme_design_effect: float | None = None,
+) -> FoolRate:
     """Estimate any share over participants and photographs: its variance does not know what its outcome is called."""
-    return fool_rate(hit, trials["participant"], trials["image"], condition=name, confidence=confidence)
+    return fool_rate(
+        hit,
+        trials["participant"],
+        trials["image"],
+        condition=name,
+        confidence=confidence,
+        extreme_design_effect=extreme_design_effect,
+    )
 
 
-def yes_no(trials: pd.DataFrame, *, confidence: float = 0.95) -> YesNo:
+def yes_no(trials: pd.DataFrame, *, confidence: float = 0.95, design: str = SINGLE) -> YesNo:
     """Analyse a table with columns participant, image, is_fake, judged_real (booleans)."""
+    refuse_other("single pictures", design, SINGLE)
     fake, said_real = trials["is_fake"].astype(bool), trials["judged_real"].astype(bool)
     if fake.all() or not fake.any():
         kind = "fakes" if fake.all() else "originals"

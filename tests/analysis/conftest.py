@@ -38,6 +38,12 @@ def export_dir(tmp_path, golden):
 
 
 @pytest.fixture
+def no_figures(monkeypatch):
+    """Reports without figures, for tests of anything else: drawing is most of a report's time."""
+    monkeypatch.setattr("analysis.report.draw", lambda *_: {})
+
+
+@pytest.fixture
 def crossed():
     """Draw fooled, participant, image for P people who each see I images once."""
 

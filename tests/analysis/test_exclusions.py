@@ -48,7 +48,7 @@ def test_the_flow_adds_up(export):
     assert flow.n_trials_entered - sum(s.n_trials for s in out) == flow.n_trials_analysed
     assert flow.n_sessions_entered == 13
     assert {s.rule: s.n_sessions for s in out if s.unit == "session"} == {
-        "pilot": 0, "not_consented": 1, "withdrawn": 0, "incomplete": 2, "no_trials": 0,
+        "pilot": 0, "not_consented": 1, "withdrawn": 0, "unqualified": 0, "incomplete": 2, "no_trials": 0,
     }  # fmt: skip
 
 
@@ -58,6 +58,7 @@ def test_the_flow_adds_up(export):
         ("pilot", {"is_pilot": True}),
         ("not_consented", {"consented_at_utc": pd.NaT}),
         ("withdrawn", {"status": "withdrawn"}),
+        ("unqualified", {"status": "unqualified"}),
         ("incomplete", {"status": "questionnaire"}),
     ],
 )

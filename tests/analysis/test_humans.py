@@ -41,7 +41,7 @@ def test_pooled_trials_look_overwhelming_and_are_not(results):
     assert results.yes_no.difference.p == pytest.approx(0.18, abs=0.005)
 
 
-def test_the_naive_interval_stands_beside_the_clustered_one(results, tmp_path):
+def test_the_naive_interval_stands_beside_the_clustered_one(results, tmp_path, no_figures):
     """secondary.csv and the page hold both; the naive one is less than a third as wide."""
     estimates = {one.method.split(",")[0]: one for one in next(iter(results.secondary.values()))}
     naive, primary = estimates["Wilson"], estimates["Wilson at the effective sample size"]

@@ -71,7 +71,7 @@ def test_answers_that_slipped_by_one_are_moved_back(tmp_path):
     assert study.trials.loc[~known, "fooled"].isna().all()
 
 
-def test_the_command_writes_a_table_that_report_reads(tmp_path, capsys):
+def test_the_command_writes_a_table_that_report_reads(tmp_path, capsys, no_figures):
     """import-amt, then report with the mapping it wrote; an existing file is not overwritten."""
     out = tmp_path / "amt.csv"
     arguments = ["import-amt", str(AMT), "--out", str(out), "--n-practice", "4", "--n-bootstrap", "50"]
@@ -120,7 +120,7 @@ def test_jspsych_files_are_put_together(tmp_path):
     ]  # fmt: skip
 
 
-def test_jspsych_data_become_a_report(tmp_path, capsys):
+def test_jspsych_data_become_a_report(tmp_path, capsys, no_figures):
     """import-jspsych writes the table and a mapping; filled in, report reads it."""
     for person in range(4):
         rows = [

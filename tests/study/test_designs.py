@@ -71,17 +71,40 @@ def test_single_pictures(take):
     # Each photograph both ways equally often, over the slots.
     ways = Counter((row["image_id"], row["condition_a"]) for row in rows)
     assert set(ways.values()) == {6}
-    read_by_analysis(folder)
+    results = read_by_analysis(folder)
+    (judged,) = results.judged
+    assert results.fool_rates[0].fool_rate == share(fake)
+    assert holds(results.fool_rates[0], 0.4)
+    assert holds(judged.yes_no.accuracy_real, truth["hit_rate"])
+    assert judged.hype.error_rate == pytest.approx(share(rows, "correct", value="false"))
+    assert judged.hype.ci_low < truth["error_rate"]["lite"] < judged.hype.ci_high
+    # z(.6) − z(.2), and half of their sum turned over.
+    assert judged.yes_no.sensitivity.d_low < 1.095 < judged.yes_no.sensitivity.d_high
+    assert judged.yes_no.sensitivity.c_low < 0.294 < judged.yes_no.sensitivity.c_high
+    page = written(results, folder)
+    assert "Single pictures: accuracy and sensitivity" in page
+    assert "What 50% does not mean" not in page
 
 
 def read_by_analysis(folder):
-    """The report's reader accepts the tables."""
-    import sys
+    """The report's reader accepts the tables, and its estimators those of their design; gives the results."""
+    from analysis import analyse, read_export
 
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    from analysis.trials import read_export
+    export = read_export(folder)
+    assert len(export.trials) == len(read(folder / "trials.csv"))
+    return analyse(export)
 
-    assert len(read_export(folder).trials) == len(read(folder / "trials.csv"))
+
+def written(results, folder):
+    """Write the report; gives the text of its page."""
+    from analysis import write_report
+
+    return " ".join(write_report(results, folder / "report").read_text(encoding="utf-8").split())
+
+
+def holds(rate, truth):
+    """The interval has the truth in it, and is one."""
+    return 0 < rate.ci_low <= truth <= rate.ci_high < 1
 
 
 @pytest.mark.parametrize("assignment", ["between", "within"])
@@ -110,7 +133,13 @@ def test_pairs_at_once(take, assignment):
     assert {row["fooled"] + row["correct"] for row in same} == {""}
     assert {row["exposure_ms_nominal"] for row in rows} == {""}
     assert share([row for row in rows if row["control"] == "obvious"]) < 0.12
-    read_by_analysis(folder)
+    results = read_by_analysis(folder)
+    for rate, (name, truth) in zip(results.fool_rates, (("lite", 0.2), ("deep", 0.4)), strict=True):
+        assert rate.condition == name
+        assert rate.fool_rate == share([row for row in test if row["condition_a"] == name])
+        assert holds(rate, truth)
+    assert results.detail.same_left.n_trials == len(same)
+    assert results.detail.obvious_caught.share > 0.88
 
 
 def test_preferences(take):
@@ -124,7 +153,17 @@ def test_preferences(take):
     chose_a = [row for row in rows if row["chosen_stimulus"] == row["stimulus_a"]]
     assert len(chose_a) / len(rows) == near(truth["preference"]["lite vs deep"], 320)
     assert {row["fooled"] + row["correct"] + row["said_real"] for row in rows} == {""}
-    read_by_analysis(folder)
+    results = read_by_analysis(folder)
+    assert results.fool_rates[0].fool_rate == len(chose_a) / len(rows)
+    assert holds(results.fool_rates[0], 0.7)
+    fit = results.bradley_terry
+    assert fit.systems == ("lite", "deep")
+    assert fit.win_rates[0, 1] == pytest.approx(len(chose_a) / len(rows))
+    assert results.differences == ()
+    page = written(results, folder)
+    assert "Abilities on one scale" in page
+    assert "What 50% does not mean" not in page
+    assert "Beside published figures" not in page
 
 
 def test_a_staircase_with_masks(take):
@@ -148,7 +187,17 @@ def test_a_staircase_with_masks(take):
     levels = [float(row["staircase_level_ms"]) for row in rows]
     assert share(rows, "correct") == pytest.approx(0.75, abs=0.04)
     assert sum(levels) / len(levels) == pytest.approx(300, rel=0.1)
-    read_by_analysis(folder)
+    results = read_by_analysis(folder)
+    (found,) = results.thresholds
+    assert results.fool_rates == ()
+    assert found.threshold_ms == pytest.approx(300, rel=0.1)
+    assert found.median_level_ms == pytest.approx(300, rel=0.1)
+    assert found.hype.ci_low_ms < found.threshold_ms < found.hype.ci_high_ms
+    assert found.share_correct == pytest.approx(share(rows, "correct"))
+    assert results.plan.staircase_target == 0.75
+    page = written(results, folder)
+    assert "Exposure thresholds" in page
+    assert "had not settled" not in page
 
 
 def test_catch_trials_by_chance_as_published(take):
