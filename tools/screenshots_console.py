@@ -192,7 +192,7 @@ def take_used(album: Album, url: str) -> None:
     sign_in(page, url)
     paths = {
         "studies": "", "study-draft": "study/draft/", "study-running": "study/colours/", "study-large": "study/large/",
-        "people": "study/colours/people", "privacy": "study/colours/privacy", "sets": "sets", "set": "sets/1/",
+        "people": "study/colours/people", "sets": "sets", "set": "sets/1/",
         "jobs": "jobs", "audit": "audit", "accounts": "accounts", "new": "new",
     }  # fmt: skip
     for name, path in paths.items():
