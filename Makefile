@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots words report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ leaks: $(VENV)/.all  ## let two adversaries look for real and fake in everything
 
 chaos: $(VENV)/.all  ## kill workers and databases while 2,000 sessions run on each database, and count what was lost
 	@$(BIN)/python -m tools.proof.chaos
+
+words: $(VENV)/.all  ## bring the catalogues of the interface's texts up to date
+	@$(BIN)/python tools/words.py
 
 screenshots: $(VENV)/.all  ## every participant screen and console page, into docs/screenshots
 	@$(BIN)/python tools/screenshots.py && $(BIN)/python tools/screenshots_console.py

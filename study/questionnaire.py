@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from study.definition import Item
+from study.words import say
 
 
 def check_answers(items: Sequence[Item], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -14,7 +15,7 @@ def check_answers(items: Sequence[Item], values: Mapping[str, str]) -> tuple[dic
         value = values.get(item.item_id, "").replace("\r\n", "\n").replace("\0", "").strip()
         if not value:
             if item.required:
-                errors[item.item_id] = "Please answer this question."
+                errors[item.item_id] = say("Please answer this question.")
             continue
         error = _error(item, value)
         if error:
@@ -26,19 +27,24 @@ def check_answers(items: Sequence[Item], values: Mapping[str, str]) -> tuple[dic
 
 def _error(item: Item, value: str) -> str:
     if item.type == "choice":
-        return "" if value in {option.value for option in item.options} else "Please choose one of the answers."
+        return "" if value in {option.value for option in item.options} else say("Please choose one of the answers.")
     if item.type == "text":
-        return "" if len(value) <= item.max_length else f"Please use at most {item.max_length} characters."
+        return "" if len(value) <= item.max_length else say("Please use at most %(n)s characters.", n=item.max_length)
     try:
         number = float(value)
     except ValueError:
-        return "Please enter a number."
+        return say("Please enter a number.")
     low, high = item.minimum, item.maximum
     if item.type == "scale" and not number.is_integer():
-        return "Please choose one of the answers."
+        return say("Please choose one of the answers.")
     if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
-        bounds = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
-        return (
-            f"Please enter a number, {' and '.join(filter(None, bounds))}." if any(bounds) else "Please enter a number."
-        )
+        if low is not None and high is not None:
+            return say(
+                "Please enter a number, at least %(low)s and at most %(high)s.", low=f"{low:g}", high=f"{high:g}"
+            )
+        if low is not None:
+            return say("Please enter a number, at least %(low)s.", low=f"{low:g}")
+        if high is not None:
+            return say("Please enter a number, at most %(high)s.", high=f"{high:g}")
+        return say("Please enter a number.")
     return ""

@@ -12,6 +12,7 @@ from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 from study.config import ConfigError, Settings
+from study.words import mark
 
 SIGN_INS_BY_ADDRESS = parse("20 per 10 minutes")
 WITHDRAWALS_BY_ADDRESS = parse("20 per 10 minutes")
@@ -24,7 +25,7 @@ class TooOftenError(Exception):
     status = 429
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__("too many tries in a short time; please wait a little and try again")
+        super().__init__(mark("too many tries in a short time; please wait a little and try again"))
         self.retry_after_s = retry_after_s
 
 

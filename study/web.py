@@ -21,6 +21,7 @@ from study.recruitment import Framing
 from study.sessions import Desk, SessionError
 from study.studies import Study
 from study.throttle import Throttle, TooOftenError
+from study.words import mark, say, speak
 
 MAX_BODY_BYTES = 64 * 1024
 CONTENT_SECURITY = (
@@ -43,15 +44,15 @@ HEADERS = {
 }
 STATIC_MAX_AGE_S = 300
 TITLES = {
-    400: "That request was not understood",
-    403: "Not now",
-    404: "There is nothing here",
-    405: "That does not work this way",
-    409: "This has moved on",
-    413: "That is too much at once",
-    422: "Something is missing",
-    429: "Not so fast",
-    503: "A moment, please",
+    400: mark("That request was not understood"),
+    403: mark("Not now"),
+    404: mark("There is nothing here"),
+    405: mark("That does not work this way"),
+    409: mark("This has moved on"),
+    413: mark("That is too much at once"),
+    422: mark("Something is missing"),
+    429: mark("Not so fast"),
+    503: mark("A moment, please"),
 }
 
 log = logging.getLogger("truehue")
@@ -114,8 +115,9 @@ class StudyView:
 
 
 def view(study: Study) -> StudyView:
-    """Show a study to templates."""
+    """Show a study to templates; the page speaks its language."""
     about = study.definition.study
+    speak(about.language)
     return StudyView(
         slug=study.slug,
         title=about.title,
@@ -176,10 +178,15 @@ def error(status: int, message: str, *, study: Study | None = None) -> Response:
     else:
         shown = view(study) if study else None
         contact = shown.contact if shown else truehue().settings.contact
-        title = TITLES.get(status, "Something went wrong" if status >= 500 else TITLES[400])
+        title = TITLES.get(status, mark("Something went wrong") if status >= 500 else TITLES[400])
         response = make_response(
             render_template(
-                "participant/error.html", status=status, title=title, message=message, study=shown, contact=contact
+                "participant/error.html",
+                status=status,
+                title=say(title),
+                message=say(message) if message else "",
+                study=shown,
+                contact=contact,
             )
         )
     response.status_code = status
@@ -194,12 +201,12 @@ def _log_refusal(status: int, reason: str) -> None:
 
 def _session_error(problem: SessionError) -> ResponseReturnValue:
     _log_refusal(problem.status, str(problem))
-    return error(problem.status, _sentence(str(problem)))
+    return error(problem.status, _sentence(str(problem) if wants_json() else say(str(problem))))
 
 
 def _too_often(problem: TooOftenError) -> ResponseReturnValue:
     _log_refusal(problem.status, "too often")
-    response = error(problem.status, _sentence(str(problem)))
+    response = error(problem.status, _sentence(say(str(problem))))
     response.headers["Retry-After"] = str(problem.retry_after_s)
     return response
 
@@ -212,12 +219,12 @@ def _http_error(problem: HTTPException) -> ResponseReturnValue:
     if isinstance(problem, SecurityError):  # an untrusted Host: no address can be built for a page
         return Response("This server is not known under that name.\n", status, mimetype="text/plain")
     messages = {
-        404: "Please check the address: it may be incomplete or no longer valid.",
-        405: "Please go back and try again.",
-        413: f"At most {MAX_BODY_BYTES // 1024} KB can be sent.",
-        400: "Please go back and try again.",
+        404: mark("Please check the address: it may be incomplete or no longer valid."),
+        405: mark("Please go back and try again."),
+        413: say("At most %(n)s KB can be sent.", n=MAX_BODY_BYTES // 1024),
+        400: mark("Please go back and try again."),
     }
-    response = error(status, messages.get(status, "Please try again."))
+    response = error(status, messages.get(status, mark("Please try again.")))
     if status == 405 and problem.response is None and getattr(problem, "valid_methods", None):
         response.headers["Allow"] = ", ".join(sorted(problem.valid_methods))  # type: ignore[attr-defined]
     return response
@@ -230,7 +237,7 @@ def _unexpected(problem: Exception) -> ResponseReturnValue:
     log.error("failed", exc_info=problem, extra={**known, "error": type(problem).__name__})
     status = 503 if isinstance(problem, SQLAlchemyError) else 500
     return error(
-        status, "This is our fault, not yours. Nothing that was confirmed is lost; please try again in a moment."
+        status, mark("This is our fault, not yours. Nothing that was confirmed is lost; please try again in a moment.")
     )
 
 

@@ -315,7 +315,7 @@ class StudyDefinition:
             "n_practice": str(self.practice.n_trials),
             "n_trials": str(self.n_main),
             "n_blocks": str(self.test.n_blocks),
-            "exposure_s": "1 second" if seconds == 1 else f"{seconds:g} seconds",
+            "exposure_s": _seconds(seconds, self.study.language),
             "pass_percent": f"{100 * self.practice.pass_share:g}",
         }
         return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)
@@ -335,6 +335,13 @@ class StudyDefinition:
     def consent_sha256(self) -> str:
         """Names the consent text as it is shown."""
         return hashlib.sha256(self.fill(self.words.consent).encode()).hexdigest()
+
+
+def _seconds(seconds: float, language: str) -> str:
+    """Write a duration in the language of the texts around it; English where we have no words of our own."""
+    if language.split("-")[0].lower() == "de":
+        return "1 Sekunde" if seconds == 1 else f"{seconds:g} Sekunden".replace(".", ",")
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
 
 
 def plain(value: Any) -> Any:

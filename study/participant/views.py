@@ -13,6 +13,7 @@ from study.rights import WithdrawalError, read_code, withdraw, withdrawal_code
 from study.sessions import Closed, Full, Invalid, State
 from study.studies import Study, StudyError, find_shown
 from study.web import allow_frame, now, to_html, truehue, view
+from study.words import say, speak
 
 # What a platform is told of somebody who cannot go on, by the page that says so to the person.
 OUTCOMES = {"closed": "OTHER", "full": "QUOTA_FULL", "unsuited": "INCOMPATIBLE_DEVICE"}
@@ -185,7 +186,7 @@ def withdraw_by_code() -> Response:
         withdraw(desk, session_id, by="participant", now=now())
     except WithdrawalError as problem:
         body = render_template(
-            "participant/withdraw.html", problem=str(problem), code=code, contact=truehue().settings.contact
+            "participant/withdraw.html", problem=say(str(problem)), code=code, contact=truehue().settings.contact
         )
         return make_response(body, 422)
     return make_response(render_template("participant/withdrawn.html", study=None, contact=truehue().settings.contact))
@@ -316,6 +317,7 @@ def answers(token: str) -> Response | Redirect:
     """Take the questionnaire."""
     desk = truehue().desk
     state = sessions.read_state(desk, token)
+    speak(state.study.definition.study.language)
     values = {name: value for name, value in request.form.items() if len(value) <= 20_000}
     clean, errors = check_answers(state.study.definition.questionnaire.items, values)
     if errors and state.status == "questionnaire":

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from study.recruitment.platforms import Entry, Finish, Key, Person, Platform, take
+from study.words import mark
 
 
 class Direct(Platform):
@@ -27,7 +28,7 @@ class Direct(Platform):
     def finish(self, person: Person, settings: Mapping[str, Any], *, outcome: str) -> Finish:
         """A code where it is asked for."""
         if settings.get("shows_code"):
-            return Finish("code", label="Your code", code=person.code)
+            return Finish("code", label=mark("Your code"), code=person.code)
         return Finish("none")
 
 
@@ -53,7 +54,7 @@ class Invitation(Platform):
     def finish(self, person: Person, settings: Mapping[str, Any], *, outcome: str) -> Finish:
         """A code where it is asked for."""
         if settings.get("shows_code"):
-            return Finish("code", label="Your code", code=person.code)
+            return Finish("code", label=mark("Your code"), code=person.code)
         return Finish("none")
 
 
@@ -77,7 +78,9 @@ class Lab(Platform):
 
     def finish(self, person: Person, settings: Mapping[str, Any], *, outcome: str) -> Finish:
         """Back to the first page, for the next person."""
-        return Finish("link", label="Ready for the next participant", url=f"{person.address}{person.entry.return_to}")
+        return Finish(
+            "link", label=mark("Ready for the next participant"), url=f"{person.address}{person.entry.return_to}"
+        )
 
 
 def _lab_query(seat: str, experimenter: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from study.recruitment.platforms import Entry, EntryError, Finish, Framing, Key, Person, Platform, take
+from study.words import mark
 
 NO_ASSIGNMENT = "ASSIGNMENT_ID_NOT_AVAILABLE"
 SUBMIT_HOSTS = ("https://www.mturk.com", "https://workersandbox.mturk.com")
@@ -51,7 +52,7 @@ class MechanicalTurk(Platform):
         """A form that the worker's browser posts: Mechanical Turk knows the worker by it."""
         return Finish(
             "form",
-            label="Submit to Mechanical Turk",
+            label=mark("Submit to Mechanical Turk"),
             url=f"{person.entry.return_to}/mturk/externalSubmit",
             fields=(("assignmentId", person.entry.submission), ("code", person.code), ("outcome", outcome)),
             code=person.code,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from study.recruitment.platforms import Entry, Finish, Key, Person, Platform, RecruitmentError, take
+from study.words import mark
 
 NOTHING = Finish("none")
 
@@ -42,7 +43,7 @@ class Sona(Platform):
         if outcome == "SCREENED_OUT" and not settings.get("credits_unqualified", True):
             return Finish("none")
         url = _with(settings["completion_url"], ".sona-systems.com", survey_code=person.entry.submission)
-        return Finish("link", label="Get your credit", url=url)
+        return Finish("link", label=mark("Get your credit"), url=url)
 
 
 class Connect(Platform):
@@ -77,12 +78,16 @@ class Connect(Platform):
         """Back to Connect, or its code."""
         if outcome == "SCREENED_OUT":
             url = settings.get("screened_out_url", "")
-            return Finish("link", label="Return to Connect", url=_with(url, ".cloudresearch.com")) if url else NOTHING
+            return (
+                Finish("link", label=mark("Return to Connect"), url=_with(url, ".cloudresearch.com"))
+                if url
+                else NOTHING
+            )
         if settings["completion_url"]:
             return Finish(
-                "link", label="Return to Connect", url=_with(settings["completion_url"], ".cloudresearch.com")
+                "link", label=mark("Return to Connect"), url=_with(settings["completion_url"], ".cloudresearch.com")
             )
-        return Finish("code", label="Enter this code at Connect", code=settings["code"])
+        return Finish("code", label=mark("Enter this code at Connect"), code=settings["code"])
 
 
 def _with(url: str, domain: str, **parameters: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from study.recruitment.platforms import Entry, EntryError, Finish, Key, Person, Platform, RecruitmentError, take
+from study.words import mark
 
 ISSUER = "https://www.prolific.com"
 KEYS_URL = "https://api.prolific.com/.well-known/study/jwks.json"
@@ -83,7 +84,7 @@ class Prolific(Platform):
         if not code:
             return Finish("none")
         url = f"{COMPLETE_URL}?{urlencode({'cc': code})}"
-        return Finish("link", label="Return to Prolific", url=url, code=code)
+        return Finish("link", label=mark("Return to Prolific"), url=url, code=code)
 
 
 @cache
