@@ -64,6 +64,13 @@ TRIAL_COLUMNS = [
     "shown_at_utc",
     "answered_at_utc",
     "is_simulated",
+    "block",
+    "stimulus_reference",
+    "staircase_level_ms",
+    "mask_ms_nominal",
+    "mask_frames",
+    "shown_width_px",
+    "shown_height_px",
 ]
 SESSION_COLUMNS = [
     "session_id",
@@ -92,6 +99,8 @@ SESSION_COLUMNS = [
     "device_pixel_ratio",
     "refresh_hz",
     "language",
+    "arm_slot",
+    "slot_attempt",
 ]
 ANSWER_COLUMNS = [
     "session_id",
@@ -311,6 +320,9 @@ def write_export(
                     "refresh_hz": refresh_hz,
                     "visible": not is_void,
                     "shown_at_utc": utc(seconds),
+                    "block": int(kind != "practice"),
+                    "shown_width_px": float(size_px),
+                    "shown_height_px": float(size_px),
                 }
                 if control == "instructed":
                     row["instructed_response"] = str(rng.choice(["left", "right"]))
@@ -373,6 +385,8 @@ def write_export(
                 "device_pixel_ratio": 1.0,
                 "refresh_hz": refresh_hz,
                 "language": "en",
+                "arm_slot": person,
+                "slot_attempt": 0,
             }
         )
         if is_complete:
