@@ -172,9 +172,13 @@ def list_reports(settings: Settings, slug: str) -> list[ReportState]:
     return sorted(states, key=lambda state: (state.started_at_utc, state.report_id), reverse=True)
 
 
-def find_file(settings: Settings, slug: str, report_id: str) -> Path | None:
-    """Find a finished report's file; names come from addresses, so they are compared and never joined."""
+PAGES = ("report.html", "summary.html")
+
+
+def find_file(settings: Settings, slug: str, report_id: str, page: str = PAGES[0]) -> Path | None:
+    """Find a page of a finished report; names come from addresses, so they are compared and never joined."""
     for state in list_reports(settings, slug):
-        if state.report_id == report_id and state.status == "done":
-            return settings.reports / slug / state.report_id / "report.html"
+        if state.report_id == report_id and state.status == "done" and page in PAGES:
+            path = settings.reports / slug / state.report_id / PAGES[PAGES.index(page)]
+            return path if path.is_file() else None
     return None

@@ -228,8 +228,9 @@ def build_report(name: str) -> Redirect:
     return redirect(url_for("console.study", name=name, _anchor="reports"), 303)
 
 
-@blueprint.get("/study/<name>/report/<report_id>/")
+@blueprint.get("/study/<name>/report/<report_id>/", defaults={"page": reports.PAGES[0]})
+@blueprint.get("/study/<name>/report/<report_id>/<page>")
 @signed_in
-def report(name: str, report_id: str) -> Response:
-    """Show a finished report."""
-    return report_response(find(name).slug, report_id)
+def report(name: str, report_id: str, page: str) -> Response:
+    """Show a finished report, or its one-page summary."""
+    return report_response(find(name).slug, report_id, page)

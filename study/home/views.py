@@ -49,18 +49,19 @@ def report(slug: str) -> Response | Redirect:
     return response
 
 
-@blueprint.get("/report/<slug>/<report_id>/")
-def finished_report(slug: str, report_id: str) -> Response:
-    """Answer with a finished report of the demo."""
+@blueprint.get("/report/<slug>/<report_id>/", defaults={"page": reports.PAGES[0]})
+@blueprint.get("/report/<slug>/<report_id>/<page>")
+def finished_report(slug: str, report_id: str, page: str) -> Response:
+    """Answer with a finished report of the demo, or its one-page summary."""
     here = truehue()
     if not here.settings.is_demo or slug not in {DEMO, DEMO_SIMULATED}:
         abort(404)
-    return report_response(slug, report_id)
+    return report_response(slug, report_id, page)
 
 
-def report_response(slug: str, report_id: str) -> Response:
+def report_response(slug: str, report_id: str, page: str) -> Response:
     """Answer with a report file: its styles are inline, and it may run nothing."""
-    path = reports.find_file(truehue().settings, slug, report_id)
+    path = reports.find_file(truehue().settings, slug, report_id, page)
     if path is None:
         abort(404)
     response = make_response(path.read_bytes())

@@ -44,7 +44,7 @@ def test_every_page_of_the_console_asks_who_it_is(client, study):
         if rule.endpoint in {"console.sign_in", "console.check_sign_in", "console.enter", "console.sign_out"}:
             continue
         url = rule.rule.replace("<name>", "small").replace("<report_id>", "x").replace("<kind>", "md")
-        url = url.replace("<int:set_id>", "1").replace("<stimulus_id>", "x")
+        url = url.replace("<page>", "summary.html").replace("<int:set_id>", "1").replace("<stimulus_id>", "x")
         if "GET" in (rule.methods or ()):
             reply = client.get(url)
             assert (reply.status_code, reply.headers["Location"]) == (303, "/console/sign-in"), url
@@ -182,6 +182,9 @@ def test_a_report_is_built_in_the_background(client, desk, study, settings):
     assert reply.status_code == 200
     assert "SIMULATED" in reply.text
     assert "sandbox" in reply.headers["Content-Security-Policy"]
+    assert 'href="summary.html"' in reply.text
+    assert client.get(f"/console/study/small/report/{state.report_id}/summary.html").status_code == 200
+    assert client.get(f"/console/study/small/report/{state.report_id}/state.json").status_code == 404
     assert "Refresh" not in client.get("/console/study/small/").headers
     assert client.get("/console/study/small/report/..%2F..%2Fx/").status_code == 404
 
