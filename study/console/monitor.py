@@ -1,23 +1,35 @@
-"""How a running study goes, in numbers that tell nothing about fool rates."""
+"""How a running study goes, in numbers that tell nothing about fool rates.
+
+What the sessions' table tells is read at each look; what the trials tell comes from `digests`. The monitor of a large
+study is kept for a few seconds, so that pages that poll cost one look and not one each.
+"""
 
 import re
-import statistics
+import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, Row, Select, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Row, case, extract, func, select
 
+from study.console.digests import FAST_MS, NOTHING, Digest, Digests, Session, list_sessions
+from study.db import Database
 from study.models import CompletionRow, SessionRow, TrialRow
 
 ABANDONED_AFTER = timedelta(hours=1)
-FAST_MS = 250  # nobody sees two pictures, decides and presses in less
 FAST_SHARE = 0.2
 STREAK = 15  # in a row alike: 1 in 1,200 sessions of 40 fair trials
 ONE_SIDED = 0.9
 MIN_TRIALS = 20
+MAX_ALIKE = 5  # a device that more than this many describe alike is a common one, and tells nothing
 N_SUSPICIOUS = 50
+N_NAMES = 8
+N_LARGE = 500
+"""Sessions from which on a monitor is kept for KEPT_FOR."""
+KEPT_FOR = timedelta(seconds=3)
+OVER = ("complete", "withdrawn", "unqualified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,121 +41,175 @@ class Suspicion:
     reasons: tuple[str, ...]
 
 
+class Progress(NamedTuple):
+    """How far sessions are: of one condition, or of all."""
+
+    n_started: int = 0
+    n_complete: int = 0
+    n_withdrawn: int = 0
+    n_unqualified: int = 0
+    n_abandoned: int = 0
+    n_active: int = 0
+    n_trials: int = 0
+    n_void: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """All of it."""
 
-    total: Row[Any]
-    arms: list[Row[Any]]
+    total: Progress
+    arms: dict[str, Progress]
+    n_pilot: int
+    """Sessions of the pilot, or tried by researchers, which are counted nowhere else here."""
     median_minutes: float | None
-    n_instructed: int
-    n_instructed_failed: int
-    n_exposures: int
-    n_exposures_exact: int
-    n_hidden: int
+    trials: Digest
+    """Sums over all sessions, but for `longest`."""
+    is_counting: bool
+    """What the trials tell is still being counted: it is older than the rest, or not there."""
     browsers: list[tuple[str, int]]
     screens: list[tuple[str, int]]
     sources: list[tuple[str, int]]
     codes: list[tuple[str, int]]
     suspicious: list[Suspicion]
     """The first N_SUSPICIOUS of them."""
-
-    @property
-    def has_more_suspicious(self) -> bool:
-        """Whether the list may have been cut."""
-        return len(self.suspicious) == N_SUSPICIOUS
+    n_suspicious: int
 
 
-def monitor(connection: Connection, study_id: int, *, now: datetime) -> Monitor:
-    """Read how a study goes."""
-    total, arms = _progress(connection, study_id, now=now)
-    instructed = connection.execute(_mine(study_id, _instructed())).one()
-    exposures = connection.execute(_mine(study_id, _exposures())).one()
+class Watch:
+    """What one worker remembers of the studies that somebody watches."""
+
+    def __init__(self) -> None:
+        self._digests: dict[tuple[int, bool], Digests] = {}
+        self._kept: dict[tuple[int, bool], tuple[datetime, Monitor]] = {}
+        self._lock = threading.Lock()
+
+    def monitor(self, database: Database, study_id: int, *, is_pilot: bool, now: datetime) -> Monitor:
+        """Read how a study goes: its proper sessions, or those of its pilot."""
+        key = (study_id, is_pilot)
+        with self._lock:
+            digests = self._digests.setdefault(key, Digests())
+            at, kept = self._kept.get(key, (now, None))
+        if kept is not None and kept.total.n_started >= N_LARGE and now - KEPT_FOR < at <= now:
+            return kept
+        with database.reading() as connection:
+            sessions = list_sessions(connection, study_id, is_pilot=is_pilot)
+            count = digests.update(database, sessions)
+            found = _read(connection, study_id, sessions, digests, is_pilot=is_pilot, is_counted=not count, now=now)
+        if count:
+            count()
+        else:
+            with self._lock:
+                self._kept[key] = (now, found)
+        return found
+
+    def wait(self) -> None:
+        """Return when nothing is being counted any more."""
+        for digests in list(self._digests.values()):
+            digests.wait()
+
+
+def _read(
+    connection: Connection,
+    study_id: int,
+    sessions: Sequence[Session],
+    digests: Digests,
+    *,
+    is_pilot: bool,
+    is_counted: bool,
+    now: datetime,
+) -> Monitor:
+    mine = (SessionRow.study_id == study_id) & (SessionRow.is_pilot == is_pilot)
+    known = digests.of(sessions)
+    arms = _arms(connection, mine, sessions, known, now=now)
+    suspects = {
+        key: reasons
+        for (key, _, _), d in zip(sessions, known, strict=True)
+        if d.n_scored >= MIN_TRIALS and (reasons := _reasons(d))
+    }
+    for session_id, n in _alike(connection, mine):
+        suspects[session_id] = (*suspects.get(session_id, ()), _as_in(n - 1))
     return Monitor(
-        total=total,
+        total=_sum(arms.values()),
         arms=arms,
-        median_minutes=_median_minutes(connection, study_id),
-        n_instructed=instructed.n or 0,
-        n_instructed_failed=instructed.n_failed or 0,
-        n_exposures=exposures.n or 0,
-        n_exposures_exact=exposures.n_exact or 0,
-        n_hidden=exposures.n_hidden or 0,
-        browsers=_browsers(connection, study_id),
-        screens=_screens(connection, study_id),
-        sources=_counted(connection, study_id, SessionRow.source),
-        codes=_codes(connection, study_id),
-        suspicious=_suspicious(connection, study_id),
+        n_pilot=0 if is_pilot else _count(connection, (SessionRow.study_id == study_id) & SessionRow.is_pilot),
+        median_minutes=_median_minutes(connection, mine),
+        trials=Digest._make(map(sum, zip(NOTHING, *known, strict=True))),
+        is_counting=not is_counted,
+        browsers=_browsers(connection, mine),
+        screens=_screens(connection, mine),
+        sources=_counted(connection, mine, SessionRow.source),
+        codes=_codes(connection, mine),
+        suspicious=_name(connection, suspects),
+        n_suspicious=len(suspects),
     )
 
 
-def _progress(connection: Connection, study_id: int, *, now: datetime) -> tuple[Row[Any], list[Row[Any]]]:
-    last = func.coalesce(func.max(TrialRow.answered_at_utc), SessionRow.started_at_utc)
-    n_void = func.coalesce(func.sum(cast(TrialRow.void_reason != "", Integer)), 0)
-    per_session = (
-        select(
-            SessionRow.status,
-            SessionRow.arm,
-            func.count(TrialRow.trial_index).label("n_trials"),
-            n_void.label("n_void"),
-            (last < now - ABANDONED_AFTER).label("is_idle"),
-        )
-        .outerjoin(TrialRow, TrialRow.session_id == SessionRow.id)
-        .where(SessionRow.study_id == study_id)
-        .group_by(SessionRow.id)
-        .subquery()
+def _count(connection: Connection, mine: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(SessionRow).where(mine)).scalar_one()
+
+
+def _arms(
+    connection: Connection,
+    mine: ColumnElement[bool],
+    sessions: Sequence[Session],
+    known: Sequence[Digest],
+    *,
+    now: datetime,
+) -> dict[str, Progress]:
+    last_answer = (
+        select(TrialRow.answered_at_utc)
+        .where(TrialRow.session_id == SessionRow.id)
+        .order_by(TrialRow.trial_index.desc())
+        .limit(1)
+        .correlate(SessionRow)
+        .scalar_subquery()
     )
-    s = per_session.c
-    is_over = s.status.in_(("complete", "withdrawn", "unqualified"))
-    counts = (
-        func.count().label("n_started"),
-        func.count().filter(s.status == "complete").label("n_complete"),
-        func.count().filter(s.status == "withdrawn").label("n_withdrawn"),
-        func.count().filter(~is_over, s.is_idle).label("n_abandoned"),
-        func.count().filter(~is_over, ~s.is_idle).label("n_active"),
-        func.coalesce(func.sum(s.n_trials), 0).label("n_trials"),
-        func.coalesce(func.sum(s.n_void), 0).label("n_void"),
+    # Only of sessions that are not over is the last answer looked up.
+    is_idle = case(
+        (SessionRow.status.in_(OVER), None),
+        (func.coalesce(last_answer, SessionRow.started_at_utc) < now - ABANDONED_AFTER, 1),
+        else_=0,
     )
-    total = connection.execute(select(*counts)).one()
-    arms = connection.execute(select(s.arm, *counts).group_by(s.arm).order_by(s.arm)).all()
-    return total, list(arms)
-
-
-def _mine(study_id: int, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return query.join(SessionRow, SessionRow.id == TrialRow.session_id).where(SessionRow.study_id == study_id)
-
-
-def _instructed() -> Select[*tuple[Any, ...]]:
-    failed = case((TrialRow.response != TrialRow.instructed_response, 1), else_=0)
-    return (
-        select(func.count().label("n"), func.sum(failed).label("n_failed"))
-        .select_from(TrialRow)
-        .where(TrialRow.control == "instructed", TrialRow.void_reason == "")
-    )
-
-
-def _exposures() -> Select[*tuple[Any, ...]]:
-    """Count answered trials whose exposures both missed the nominal time by a frame at most."""
-    frame_ms = 1000.0 / func.nullif(TrialRow.refresh_hz, 0)
-
-    def is_exact(achieved: Any) -> Any:
-        return func.abs(achieved - TrialRow.exposure_ms_nominal) <= func.coalesce(frame_ms, 1000.0 / 60) + 0.5
-
-    exact = is_exact(TrialRow.exposure_a_ms_achieved) & is_exact(TrialRow.exposure_b_ms_achieved)
-    return select(
-        func.count().filter(TrialRow.void_reason == "").label("n"),
-        func.count().filter(TrialRow.void_reason == "", exact).label("n_exact"),
-        func.count().filter(TrialRow.void_reason == "hidden").label("n_hidden"),
-    ).select_from(TrialRow)
-
-
-def _median_minutes(connection: Connection, study_id: int) -> float | None:
+    s = select(SessionRow.status, SessionRow.arm, is_idle.label("is_idle")).where(mine).subquery().c
+    n_trials: Counter[str] = Counter()
+    n_void: Counter[str] = Counter()
+    for (_, arm, _), digest in zip(sessions, known, strict=True):
+        n_trials[arm] += digest.n_trials
+        n_void[arm] += digest.n_void
     rows = connection.execute(
-        select(SessionRow.started_at_utc, SessionRow.completed_at_utc).where(
-            SessionRow.study_id == study_id, SessionRow.status == "complete"
+        select(
+            s.arm,
+            func.count(),
+            func.count(case((s.status == "complete", 1))),
+            func.count(case((s.status == "withdrawn", 1))),
+            func.count(case((s.status == "unqualified", 1))),
+            func.count(case((s.is_idle == 1, 1))),
+            func.count(case((s.is_idle == 0, 1))),
         )
+        .group_by(s.arm)
+        .order_by(s.arm)
     )
-    minutes = [(end - start).total_seconds() / 60 for start, end in rows if end is not None]
-    return statistics.median(minutes) if minutes else None
+    return {row.arm: Progress._make((*row[1:], n_trials[row.arm], n_void[row.arm])) for row in rows}
+
+
+def _sum(arms: Any) -> Progress:
+    return Progress._make(map(sum, zip(Progress(), *arms, strict=True)))
+
+
+def _median_minutes(connection: Connection, mine: ColumnElement[bool]) -> float | None:
+    if connection.dialect.name == "sqlite":
+        days = func.julianday(SessionRow.completed_at_utc) - func.julianday(SessionRow.started_at_utc)
+        minutes: Any = days * 1440.0
+    else:
+        minutes = extract("epoch", SessionRow.completed_at_utc - SessionRow.started_at_utc) / 60.0
+    complete = mine & (SessionRow.status == "complete") & SessionRow.completed_at_utc.is_not(None)
+    n = _count(connection, complete)
+    if not n:
+        return None
+    middle = select(minutes).where(complete).order_by(minutes).offset((n - 1) // 2).limit(2 - n % 2)
+    values = [float(value) for value in connection.execute(middle).scalars()]
+    return sum(values) / len(values)
 
 
 def browser_of(user_agent: str) -> str:
@@ -158,107 +224,81 @@ def browser_of(user_agent: str) -> str:
     return f"{browser}, {system}" if system else browser
 
 
-def _browsers(connection: Connection, study_id: int) -> list[tuple[str, int]]:
+def _browsers(connection: Connection, mine: ColumnElement[bool]) -> list[tuple[str, int]]:
     counts: Counter[str] = Counter()
-    for agent, n in _counted(connection, study_id, SessionRow.user_agent):
+    for agent, n in _counted(connection, mine, SessionRow.user_agent):
         counts[browser_of(agent) if agent else "not told"] += n
-    return counts.most_common()
+    return counts.most_common(N_NAMES)
 
 
-def _screens(connection: Connection, study_id: int) -> list[tuple[str, int]]:
+def _screens(connection: Connection, mine: ColumnElement[bool]) -> list[tuple[str, int]]:
     columns = (SessionRow.screen_width_px, SessionRow.screen_height_px, SessionRow.device_pixel_ratio)
     rows = connection.execute(
         select(*columns, func.count().label("n"))
-        .where(SessionRow.study_id == study_id, SessionRow.screen_width_px.is_not(None))
+        .where(mine, SessionRow.screen_width_px.is_not(None))
         .group_by(*columns)
         .order_by(func.count().desc())
-        .limit(8)
+        .limit(N_NAMES)
     )
     return [(f"{r[0]} × {r[1]}, ratio {r[2]:g}" if r[2] else f"{r[0]} × {r[1]}", r.n) for r in rows]
 
 
-def _counted(connection: Connection, study_id: int, column: Any) -> list[tuple[str, int]]:
+def _counted(connection: Connection, mine: ColumnElement[bool], column: Any) -> list[tuple[str, int]]:
     rows = connection.execute(
-        select(column, func.count())
-        .where(SessionRow.study_id == study_id)
-        .group_by(column)
-        .order_by(func.count().desc())
+        select(column, func.count()).where(mine).group_by(column).order_by(func.count().desc(), column)
     )
     return [(value, n) for value, n in rows]
 
 
-def _codes(connection: Connection, study_id: int) -> list[tuple[str, int]]:
+def _codes(connection: Connection, mine: ColumnElement[bool]) -> list[tuple[str, int]]:
     rows = connection.execute(
         select(CompletionRow.outcome, func.count())
         .join(SessionRow, SessionRow.id == CompletionRow.session_id)
-        .where(SessionRow.study_id == study_id)
+        .where(mine)
         .group_by(CompletionRow.outcome)
         .order_by(CompletionRow.outcome)
     )
     return [(outcome, n) for outcome, n in rows]
 
 
-def _suspicious(connection: Connection, study_id: int) -> list[Suspicion]:
-    """Find sessions whose answers do not look at pictures: too fast, one side, long streaks.
-
-    In SQL, so that ten thousand participants cost a second and not a minute.
-    """
-    answered = (TrialRow.void_reason == "") & (TrialRow.control == "")
-    place = func.row_number().over(partition_by=TrialRow.session_id, order_by=TrialRow.trial_index)
-    place_on_side = func.row_number().over(
-        partition_by=(TrialRow.session_id, TrialRow.response), order_by=TrialRow.trial_index
-    )
-    runs = (
-        select(TrialRow.session_id, TrialRow.response, TrialRow.rt_ms, (place - place_on_side).label("run"))
-        .join(SessionRow, SessionRow.id == TrialRow.session_id)
-        .where(SessionRow.study_id == study_id, answered)
-        .subquery()
-    )
-    per_run = (
-        select(
-            runs.c.session_id,
-            func.count().label("length"),
-            func.count().filter(runs.c.response.in_(("left", "real"))).label("n_left"),
-            func.count().filter(runs.c.rt_ms < FAST_MS).label("n_fast"),
-        )
-        .group_by(runs.c.session_id, runs.c.response, runs.c.run)
-        .subquery()
-    )
-    n, n_left = func.sum(per_run.c.length), func.sum(per_run.c.n_left)
-    n_fast, longest = func.sum(per_run.c.n_fast), func.max(per_run.c.length)
-    rows = connection.execute(
-        select(
-            SessionRow.session_id,
-            SessionRow.status,
-            n.label("n"),
-            n_left.label("n_left"),
-            n_fast.label("n_fast"),
-            longest.label("longest"),
-        )
-        .join(per_run, per_run.c.session_id == SessionRow.id)
-        .group_by(SessionRow.session_id, SessionRow.status)
-        .having(
-            (n >= MIN_TRIALS)
-            & (
-                (longest >= STREAK)
-                | (n_left >= ONE_SIDED * n)
-                | (n_left <= (1 - ONE_SIDED) * n)
-                | (n_fast >= FAST_SHARE * n)
-            )
-        )
-        .order_by(longest.desc(), SessionRow.session_id)
-        .limit(N_SUSPICIOUS)
-    )
-    return [Suspicion(row.session_id, row.status, _reasons(row)) for row in rows]
-
-
-def _reasons(row: Any) -> tuple[str, ...]:
+def _reasons(d: Digest) -> tuple[str, ...]:
+    """Say how a session's answers do not look at pictures: long streaks, one side, too fast."""
     reasons = []
-    if row.longest >= STREAK:
-        reasons.append(f"{row.longest} answers in a row alike")
-    side = max(row.n_left, row.n - row.n_left)
-    if side >= ONE_SIDED * row.n:
-        reasons.append(f"{side} of {row.n} answers alike")
-    if row.n_fast >= FAST_SHARE * row.n:
-        reasons.append(f"{row.n_fast} of {row.n} answers within {FAST_MS} ms")
+    if d.longest >= STREAK:
+        reasons.append(f"{d.longest} answers in a row alike")
+    side = max(d.n_left, d.n_scored - d.n_left)
+    if side >= ONE_SIDED * d.n_scored:
+        reasons.append(f"{side} of {d.n_scored} answers alike")
+    if d.n_fast >= FAST_SHARE * d.n_scored:
+        reasons.append(f"{d.n_fast} of {d.n_scored} answers within {FAST_MS} ms")
     return tuple(reasons)
+
+
+def _as_in(n: int) -> str:
+    return f"a device that describes itself exactly as that of {n} other session{'' if n == 1 else 's'}"
+
+
+def _alike(connection: Connection, mine: ColumnElement[bool]) -> list[Row[*tuple[Any, ...]]]:
+    """Find sessions whose devices describe themselves alike in everything, though few do so.
+
+    Seats of a lab share devices by design; no network address is stored that could tell more.
+    """
+    device = (
+        SessionRow.user_agent, SessionRow.language, SessionRow.screen_width_px, SessionRow.screen_height_px,
+        SessionRow.viewport_width_px, SessionRow.viewport_height_px, SessionRow.device_pixel_ratio,
+        SessionRow.refresh_hz,
+    )  # fmt: skip
+    known = mine & SessionRow.refresh_hz.is_not(None) & ~SessionRow.is_simulated & (SessionRow.source != "lab")
+    n = func.count().over(partition_by=device)
+    found = select(SessionRow.id, n.label("n")).where(known).subquery().c
+    return list(connection.execute(select(found.id, found.n).where(found.n > 1, found.n <= MAX_ALIKE)))
+
+
+def _name(connection: Connection, suspects: dict[int, tuple[str, ...]]) -> list[Suspicion]:
+    """Name the sessions with the most reasons."""
+    first = sorted(suspects, key=lambda key: (-len(suspects[key]), key))[:N_SUSPICIOUS]
+    rows = connection.execute(
+        select(SessionRow.id, SessionRow.session_id, SessionRow.status).where(SessionRow.id.in_(first))
+    )
+    named = {row.id: Suspicion(row.session_id, row.status, suspects[row.id]) for row in rows}
+    return [named[key] for key in first if key in named]

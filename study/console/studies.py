@@ -5,12 +5,24 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from flask import Response, abort, flash, g, make_response, redirect, render_template, request, send_file, url_for
+from flask import (
+    Response,
+    abort,
+    current_app,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
 from werkzeug.wrappers import Response as Redirect
 
 from study import audit, lifecycle, reports, rights, sessions
 from study.console.doors import blueprint, owners_only, signed_in
-from study.console.monitor import monitor
+from study.console.monitor import Monitor, Watch
 from study.export import write_export
 from study.home.views import REFRESH_S, report_response
 from study.models import StudyRow
@@ -73,7 +85,6 @@ def study(name: str) -> Response:
     with here.desk.database.reading() as connection:
         launch = lifecycle.read_launch(connection, row.id)
         platforms = read_platforms(connection, row.slug)
-        now_seen = monitor(connection, row.id, now=now())
     door = url_for("participant.door", slug=row.slug, _external=True)
     response = make_response(
         render_template(
@@ -82,7 +93,7 @@ def study(name: str) -> Response:
             name=name_of(row),
             study=here.desk.study(row.id),
             reports=listed,
-            monitor=now_seen,
+            monitor=_monitor(row),
             look=declared_look(row),
             launch=launch,
             moves=[(state, *_move_words(row.state, state)) for state in lifecycle.MOVES[row.state]],
@@ -107,9 +118,14 @@ def _move_words(before: str, after: str) -> tuple[str, str]:
 def progress(name: str) -> Response:
     """Answer with the progress part alone, for the page that keeps itself current."""
     row = find(name)
-    with truehue().desk.database.reading() as connection:
-        seen = monitor(connection, row.id, now=now())
-    return make_response(render_template("console/monitor.html", monitor=seen, look=declared_look(row), at=now()))
+    body = render_template("console/monitor.html", monitor=_monitor(row), look=declared_look(row), at=now())
+    return make_response(body)
+
+
+def _monitor(row: StudyRow) -> Monitor:
+    watch: Watch = current_app.extensions["truehue watch"]
+    is_pilot = row.state in ("draft", "pilot")
+    return watch.monitor(truehue().desk.database, row.id, is_pilot=is_pilot, now=now())
 
 
 @blueprint.post("/study/<name>/state")

@@ -120,7 +120,8 @@ def test_progress_counts_and_tells_no_fool_rate(client, participant, make_partic
     text = client.get("/console/study/small/").text
     numbers = dict(re.findall(r"<dt>([\w ]+)</dt><dd>(\d+)</dd>", text))
     assert numbers == {
-        "started": "2", "complete": "1", "under way": "1", "abandoned": "0", "trials": "10", "void trials": "1",
+        "started": "2", "complete": "1", "under way": "1", "abandoned": "0", "unqualified": "0", "withdrawn": "0",
+        "trials": "10", "void trials": "1",
         "void because the page was hidden": "1",
     }  # fmt: skip
     assert "%" not in text

@@ -16,7 +16,7 @@ from test_console import EMAIL, PASSWORD, post, sign_in
 from study import jobs, researchers
 from study.config import read_settings
 from study.console.making import cost, timeline, toml_of
-from study.console.monitor import browser_of, monitor
+from study.console.monitor import Watch, browser_of
 from study.console.sets import check_set
 from study.definition import DefinitionError, load_preset, parse_definition
 from study.jobs import JobError
@@ -140,13 +140,12 @@ def test_the_monitor_finds_those_who_do_not_look(desk, make_study, make_particip
         person.answer("left", rt_ms=100.0)
     rates = {"lite": 0.4, "random": 0.1}
     simulate(desk, long, n_participants=3, rates=rates, parameters=Parameters(), now=NOW, among_people=True)
-    with desk.database.reading() as connection:
-        seen = monitor(connection, long.id, now=NOW)
+    seen = Watch().monitor(desk.database, long.id, is_pilot=False, now=NOW)
     (one,) = seen.suspicious
     assert one.session_id == person.state.session_id
     assert len(one.reasons) == 3
     assert seen.total.n_complete == 3
-    assert seen.n_exposures > seen.n_exposures_exact - 1 > 0
+    assert seen.trials.n_timed > seen.trials.n_exact - 1 > 0
 
 
 @pytest.mark.parametrize(
