@@ -55,6 +55,7 @@ def _add_report(commands: Any) -> None:
     report.add_argument("data", type=Path, metavar="DATA", help="an export (directory or .zip), or a table")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="new directory, or an earlier report")
     report.add_argument("--quiet", action="store_true", help="print only the path of report.html")
+    report.add_argument("--steps", action="store_true", help="tell each step as a line on standard error")
     report.set_defaults(run=_report)
     add_mapping_options(report)
 
@@ -170,12 +171,15 @@ def _report(options: argparse.Namespace, command: str) -> int:
     from analysis.report import write_report
     from analysis.terminal import printed
 
-    hidden = options.quiet or not sys.stderr.isatty()
+    hidden = options.quiet or options.steps or not sys.stderr.isatty()
     with tqdm(total=3, desc="reading", disable=hidden, leave=False, bar_format="{desc} {bar} {elapsed}") as progress:
+        numbers = iter((1, 2))
 
         def advance(step: str) -> None:
             progress.update()
             progress.set_description(step)
+            if options.steps:
+                print(f"step {next(numbers)} of 3: {step}", file=sys.stderr, flush=True)
 
         results = read_results(options, advance)
         advance("drawing")

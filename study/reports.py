@@ -1,22 +1,26 @@
-"""Reports: `python -m analysis report` on a fresh export, in the background, with its state on disk.
+"""Reports: `python -m analysis report` on a snapshot, in the background, with its state on disk.
 
-A report is a folder whose name says which data it is about. Making the folder is the claim to build it, so that of
-several workers only one does; the state file in it tells all of them how far it is. The builder holds a lock that
-dies with its process, so that a report that nobody builds any more is noticed and begun again.
+A report is a folder. The console's are jobs of the queue: each press of the button is a report of its own, kept with
+who asked for it, why, and what it was made from. The demonstration has no worker: there a folder is named after the
+data it is about, making it is the claim to build it, and a lock that dies with its builder tells whether anybody does.
 """
 
 import fcntl
+import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from sqlalchemy import func, select
 
@@ -27,7 +31,11 @@ from study.sessions import Desk
 
 TIMEOUT_S = 1800
 GRACE_S = 5  # between making a folder and locking it
-STATUSES = ("queued", "running", "done", "failed")
+Tell = Callable[[str, float], object]
+
+
+class ReportError(ValueError):
+    """A report that cannot be made; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,14 @@ class ReportState:
     started_at_utc: str
     n_sessions: int
     n_trials: int
+    progress: float = 0.0
+    """From 0 to 1."""
+    by: str = ""
+    reason: str = ""
+    """Why somebody looked while people still came in."""
+    finished_at_utc: str = ""
+    made_from: dict[str, str] = field(default_factory=dict)
+    """Versions and SHA-256 of what the report was made from."""
 
     @property
     def is_over(self) -> bool:
@@ -62,17 +78,10 @@ def claim(
     desk: Desk, settings: Settings, study_id: int, *, now: datetime, is_repeat: bool = False
 ) -> tuple[ReportState, Path, bool]:
     """Name the report of the present data; the last part says whether the caller is the one to build it."""
-    with desk.database.reading() as connection:
-        study = connection.execute(select(StudyRow.slug, StudyRow.version).where(StudyRow.id == study_id)).one()
-        n_sessions = connection.scalar(
-            select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id)
-        )
-        mine = select(SessionRow.id).where(SessionRow.study_id == study_id)
-        n_trials = connection.scalar(select(func.count()).select_from(TrialRow).where(TrialRow.session_id.in_(mine)))
-        n_answers = connection.scalar(select(func.count()).select_from(AnswerRow).where(AnswerRow.session_id.in_(mine)))
+    study, n_sessions, n_trials, n_answers = _count(desk, study_id)
     report_id = f"v{study.version}-s{n_sessions}-t{n_trials}-a{n_answers}"
     folder = settings.reports / study.slug / report_id
-    fresh = ReportState(report_id, "queued", "", utc_text(now), n_sessions or 0, n_trials or 0)
+    fresh = ReportState(report_id, "queued", "", utc_text(now), n_sessions, n_trials)
     old = read_state(folder)
     if old is not None and ((is_repeat and old.status == "failed") or _is_orphan(folder, old, now=now)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,6 +95,51 @@ def claim(
     _locks[folder] = lock
     _write_state(folder, fresh)
     return fresh, folder, True
+
+
+def _count(desk: Desk, study_id: int) -> tuple[Any, int, int, int]:
+    """Give a study's slug and version, and how many sessions, trials and answers it has."""
+    with desk.database.reading() as connection:
+        study = connection.execute(select(StudyRow.slug, StudyRow.version).where(StudyRow.id == study_id)).one()
+        mine = select(SessionRow.id).where(SessionRow.study_id == study_id)
+        sessions = select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id)
+        trials = select(func.count()).select_from(TrialRow).where(TrialRow.session_id.in_(mine))
+        answers = select(func.count()).select_from(AnswerRow).where(AnswerRow.session_id.in_(mine))
+        n_sessions, n_trials, n_answers = (connection.scalar(query) or 0 for query in (sessions, trials, answers))
+    return study, n_sessions, n_trials, n_answers
+
+
+def ask(
+    desk: Desk, settings: Settings, study_id: int, *, by: str, now: datetime, reason: str = ""
+) -> tuple[ReportState, bool]:
+    """Make the place of a new report for the queue's job; one that waits already is given instead (False)."""
+    study, n_sessions, n_trials, _ = _count(desk, study_id)
+    for state in list_reports(settings, study.slug):
+        if state.by and not state.is_over and state.report_id.startswith(f"v{study.version}-"):
+            return state, False
+    report_id = f"v{study.version}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    state = ReportState(report_id, "queued", "", utc_text(now), n_sessions, n_trials, by=by, reason=reason[:300])
+    folder = settings.reports / study.slug / report_id
+    folder.mkdir(parents=True)
+    _write_state(folder, state)
+    return state, True
+
+
+def build_asked(desk: Desk, settings: Settings, study_id: int, report_id: str, *, now: datetime, tell: Tell) -> str:
+    """Build a report that was asked for, from the start; give the line that says it is done. Raises ReportError."""
+    study, n_sessions, n_trials, _ = _count(desk, study_id)
+    folder = settings.reports / study.slug / report_id
+    state = read_state(folder)
+    if state is None:
+        raise ReportError("its folder is gone; ask for a new one")
+    for left in folder.iterdir():  # of a worker that died
+        if left.name != "state.json":
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    state = replace(state, n_sessions=n_sessions, n_trials=n_trials)
+    state = build(desk, settings, study_id, folder, state, now=now, tell=tell)
+    if state.status == "failed":
+        raise ReportError(state.message)
+    return f"{state.n_sessions} sessions, {state.n_trials} trials"
 
 
 _locks: dict[Path, IO[str]] = {}
@@ -107,39 +161,83 @@ def _is_orphan(folder: Path, state: ReportState, *, now: datetime) -> bool:
 
 
 def build(
-    desk: Desk, settings: Settings, study_id: int, folder: Path, state: ReportState, *, now: datetime
+    desk: Desk,
+    settings: Settings,
+    study_id: int,
+    folder: Path,
+    state: ReportState,
+    *,
+    now: datetime,
+    tell: Tell = lambda *_: None,
 ) -> ReportState:
-    """Export and run the analysis; leave `report.html` or the reason why there is none."""
+    """Export and run the analysis; leave `report.html` or the reason why there is none. `tell` hears each step."""
 
-    def tell(status: str, message: str = "") -> ReportState:
-        told = ReportState(**{**asdict(state), "status": status, "message": message})
-        _write_state(folder, told)
-        return told
+    def keep(status: str, message: str = "", progress: float = 0.0, **more: Any) -> ReportState:
+        tell(message, progress)
+        kept = replace(state, status=status, message=message, progress=progress, **more)
+        _write_state(folder, kept)
+        return kept
 
-    tell("running", "writing the data")
+    def fail(reason: str) -> ReportState:
+        return keep("failed", reason[:500], finished_at_utc=_utc_now())
+
     try:
+        settings.reports.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=settings.reports, prefix=".build-") as scratch:
+            keep("running", "writing the data", 0.05)
             data = write_export(desk.database, settings.stimuli, study_id, Path(scratch) / "export", now=now)
-            tell("running", "computing the report")
+            made_from = _origin(data)
             out = Path(scratch) / "report"
-            done = subprocess.run(  # noqa: S603 - our own program, no shell
-                [sys.executable, "-m", "analysis", "report", str(data), "--out", str(out)],
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
-            if done.returncode != 0 or not (out / "report.html").is_file():
-                lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-                return tell("failed", lines[-1][:500] if lines else f"it ended with status {done.returncode}")
+            keep("running", "reading the data", 0.25)
+            code, last = _analyse(data, out, lambda step, progress: keep("running", step, progress))
+            if code or not (out / "report.html").is_file():
+                return fail(last or f"it ended with status {code}")
             for item in sorted(out.iterdir()):
                 shutil.move(item, folder / item.name)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return tell("failed", f"{type(error).__name__}: {error}"[:500])
+        return fail(f"{type(error).__name__}: {error}")
     else:
-        return tell("done")
+        return keep("done", progress=1.0, finished_at_utc=_utc_now(), made_from=made_from)
     finally:
         release(folder)
+
+
+def _analyse(data: Path, out: Path, tell: Tell) -> tuple[int, str]:
+    """Run the analysis and pass its steps on; give its status and the last line it wrote."""
+    command = [sys.executable, "-m", "analysis", "report", str(data), "--out", str(out), "--steps"]
+    last = ""
+    with subprocess.Popen(  # noqa: S603 - our own program, no shell
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        watchdog = threading.Timer(TIMEOUT_S, process.kill)
+        watchdog.start()
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if step := re.fullmatch(r"step (\d) of (\d): (.+)", line.strip()):
+                    tell(f"{step[3]} the report", 0.25 + 0.75 * int(step[1]) / (int(step[2]) + 1))
+                elif line.strip():
+                    last = line.strip()
+            return process.wait(), last
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def _origin(data: Path) -> dict[str, str]:
+    """Name what a report is made from: program, study, and the tables by their SHA-256."""
+    info = json.loads((data / "study.json").read_bytes())
+    names = ("truehue_version", "commit", "version", "state", "definition_sha256", "manifest_sha256",
+             "preregistration_sha256", "exported_at_utc")  # fmt: skip
+    origin = {name: str(info[name]) for name in names if info.get(name) not in ("", None)}
+    for table in ("trials", "sessions", "answers"):
+        with (data / f"{table}.csv").open("rb") as file:
+            origin[f"{table}_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return origin
+
+
+def _utc_now() -> str:
+    return utc_text(datetime.now(UTC))
 
 
 def release(folder: Path) -> None:

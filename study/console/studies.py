@@ -24,7 +24,8 @@ from study import audit, lifecycle, reports, rights, sessions
 from study.console.doors import blueprint, owners_only, signed_in
 from study.console.monitor import Monitor, Watch
 from study.export import write_export
-from study.home.views import REFRESH_S, report_response
+from study.home.views import report_response
+from study.jobs import enqueue
 from study.models import StudyRow
 from study.preregistration import as_markdown
 from study.recruitment import PLATFORMS, read_platforms
@@ -86,7 +87,7 @@ def study(name: str) -> Response:
         launch = lifecycle.read_launch(connection, row.id)
         platforms = read_platforms(connection, row.slug)
     door = url_for("participant.door", slug=row.slug, _external=True)
-    response = make_response(
+    return make_response(
         render_template(
             "console/study.html",
             row=row,
@@ -102,9 +103,16 @@ def study(name: str) -> Response:
             links=[(PLATFORMS[p].title, PLATFORMS[p].study_address(door)) for p in platforms],
         )
     )
-    if any(not state.is_over for state in listed):
-        response.headers["Refresh"] = REFRESH_S
-    return response
+
+
+@blueprint.get("/study/<name>/reports")
+@signed_in
+def report_list(name: str) -> str:
+    """Answer with the list of reports alone, for the page that keeps itself current while one is made."""
+    row = find(name)
+    return render_template(
+        "console/reports.html", name=name_of(row), reports=reports.list_reports(truehue().settings, row.slug)
+    )
 
 
 def _move_words(before: str, after: str) -> tuple[str, str]:
@@ -239,8 +247,15 @@ def build_report(name: str) -> Redirect:
     """Begin to build a report of the present data."""
     row, here = find(name), truehue()
     _unblind(row, "report")
-    reports.ensure(here.desk, here.settings, row.id, now=now(), is_repeat=True)
-    note("report built", row.slug, version=row.version)
+    state, is_new = reports.ask(
+        here.desk, here.settings, row.id, by=g.researcher.email, reason=request.form.get("reason", ""), now=now()
+    )
+    if is_new:
+        arguments = {"study_id": row.id, "report_id": state.report_id}
+        enqueue(
+            here.desk, here.settings, "report", f"report of {name_of(row)}", arguments, by=g.researcher.email, now=now()
+        )
+        note("report asked for", row.slug, version=row.version, report=state.report_id)
     return redirect(url_for("console.study", name=name, _anchor="reports"), 303)
 
 

@@ -207,6 +207,9 @@ def _serve(
     address = f"http://{HOST}:{port}/"
     for ending in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with Ctrl-C ignored
         signal.signal(ending, _end)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "study", "work"], env=environment, stdout=subprocess.DEVNULL
+    )
     server = subprocess.Popen(  # noqa: S603 - our own program, no shell
         [sys.executable, "-m", "gunicorn", "study:create_app()", "--bind", f"{HOST}:{port}", "--workers", "1",
          "--worker-class", "gthread", "--threads", "8", "--log-level", "warning", "--no-control-socket"],
@@ -227,12 +230,14 @@ def _serve(
     except KeyboardInterrupt:
         click.echo("\nbye")
     finally:
-        if server.poll() is None:
-            server.terminate()
+        for process in (server, worker):
+            if process.poll() is None:
+                process.terminate()
+        for process in (server, worker):
             try:
-                server.wait(10)
+                process.wait(10)
             except subprocess.TimeoutExpired:
-                server.kill()
+                process.kill()
 
 
 def _end(number: int, _frame: object) -> None:

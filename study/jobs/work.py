@@ -14,6 +14,7 @@ from typing import Any
 from study.config import Settings
 from study.jobs.errors import JobError
 from study.jobs.uploads import unpack_set
+from study.reports import build_asked
 from study.sessions import Desk
 from study.stimuli import import_set
 
@@ -101,7 +102,14 @@ def take_set(tools: Tools, arguments: Mapping[str, Any]) -> str:
     return f"{len(manifest.photos)} photographs in {len(manifest.conditions)} conditions: set {set_id}"
 
 
+def build_report(tools: Tools, arguments: Mapping[str, Any]) -> str:
+    """Export a study and run the analysis on it: `study_id`, `report_id`."""
+    study_id, report_id = int(arguments["study_id"]), str(arguments["report_id"])
+    return build_asked(tools.desk, tools.settings, study_id, report_id, now=datetime.now(UTC), tell=tools.tell)
+
+
 KINDS: Mapping[str, Callable[[Tools, Mapping[str, Any]], str]] = {
     "render": render_stimuli,
+    "report": build_report,
     "take-set": take_set,
 }

@@ -1,6 +1,7 @@
-// The console's two moving parts: progress that keeps itself current, and a preview that plays one trial.
+// The console's moving parts: progress that keeps itself current, an estimate that follows the form, a preview of a trial.
 
 const POLL_MS = 10_000;
+const WORK_MS = 1_500;
 
 /** Replace the progress part every ten seconds while the page can be seen. */
 function keepCurrent(section) {
@@ -15,6 +16,19 @@ function keepCurrent(section) {
     }
   };
   setInterval(update, POLL_MS);
+}
+
+/** Replace a part of the page while something in it is unfinished. */
+function keepUntilDone(part) {
+  const timer = setInterval(async () => {
+    if (!part.querySelector("[data-unfinished]")) return clearInterval(timer);
+    try {
+      const reply = await fetch(part.dataset.current, { headers: { Accept: "text/html" } });
+      if (reply.ok && !reply.redirected) part.innerHTML = await reply.text();
+    } catch {
+      // The next round tries again.
+    }
+  }, WORK_MS);
 }
 
 /** Play one trial with its own timing, roughly: this shows a design, it measures nothing. */
@@ -42,3 +56,4 @@ function preparePreview(box) {
 
 for (const section of document.querySelectorAll("[data-live=yes]")) keepCurrent(section);
 for (const box of document.querySelectorAll("[data-preview]")) preparePreview(box);
+for (const part of document.querySelectorAll("[data-current]")) keepUntilDone(part);

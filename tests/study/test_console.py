@@ -3,16 +3,16 @@
 import io
 import json
 import re
-import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import NOW, SMALL
 
-from study import create_app, reports, researchers
+from study import create_app, jobs, reports, researchers
 from study.config import read_settings
 from study.export import utc_text
+from study.jobs.queue import work
 from study.simulate import Parameters, simulate
 
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
@@ -162,50 +162,63 @@ def test_looking_at_a_running_study_is_asked_for_and_written_down(client, partic
     assert post(client, "/console/study/small/export.zip").status_code == 200
 
 
-def test_a_report_is_built_in_the_background(client, desk, study, settings):
-    """The page tells how far it is and links to it when it is there; asking twice builds once."""
+def work_off(desk, settings):
+    """Do what a worker does with the jobs that wait."""
+    for job in reversed(jobs.list_jobs(desk.database)):
+        work(desk, settings, job.id)
+
+
+def test_reports_are_jobs_and_each_is_kept(client, desk, study, settings):
+    """Asking twice makes one job; the page tells how far it is; the next press is a report of its own."""
     rates = {"lite": 0.3, "random": 0.1}
     simulate(desk, study, n_participants=6, rates=rates, parameters=Parameters(), now=NOW)
     sign_in(client)
-    page = client.get("/console/study/small/").text
     for _ in range(2):
-        client.post("/console/study/small/report", data={"csrf_token": token_of(page)})
-    assert len(reports.list_reports(settings, "small")) == 1
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        (state,) = reports.list_reports(settings, "small")
-        if state.is_over:
-            break
-        assert client.get("/console/study/small/").headers["Refresh"]
-        time.sleep(0.3)
-    assert state.status == "done", state.message
-    reply = client.get(f"/console/study/small/report/{state.report_id}/")
+        post(client, "/console/study/small/report")
+    (job,) = jobs.list_jobs(desk.database)
+    assert (job.kind, job.status) == ("report", "queued")
+    assert "waiting for the job worker" in client.get("/console/study/small/reports").text
+    told = []
+    (state,) = reports.list_reports(settings, "small")
+    assert client.get(f"/console/study/small/report/{state.report_id}/").status_code == 404
+    reports.build_asked(
+        desk, settings, study.id, state.report_id, now=NOW, tell=lambda step, share: told.append((share, step))
+    )
+    assert told == sorted(told)
+    assert [step for _, step in told][-3:] == ["computing the report", "drawing the report", ""]
+    (state,) = reports.list_reports(settings, "small")
+    assert (state.status, state.by) == ("done", EMAIL), state.message
+    shown = client.get("/console/study/small/").text
+    assert state.made_from["definition_sha256"] in shown
+    assert state.made_from["trials_sha256"] in shown
+    assert "data-unfinished" not in shown
+    post(client, "/console/study/small/report")
+    assert len(reports.list_reports(settings, "small")) == 2, "the same data again: a report of its own"
+    url = f"/console/study/small/report/{state.report_id}/"
+    reply = client.get(url)
     assert reply.status_code == 200
     assert "SIMULATED" in reply.text
     assert "sandbox" in reply.headers["Content-Security-Policy"]
     assert 'href="summary.html"' in reply.text
-    assert client.get(f"/console/study/small/report/{state.report_id}/summary.html").status_code == 200
-    assert client.get(f"/console/study/small/report/{state.report_id}/state.json").status_code == 404
-    assert "Refresh" not in client.get("/console/study/small/").headers
+    assert client.get(f"{url}summary.html").status_code == 200
+    assert client.get(f"{url}state.json").status_code == 404
     assert client.get("/console/study/small/report/..%2F..%2Fx/").status_code == 404
 
 
-def test_a_failed_report_says_why_and_can_be_tried_again(client, desk, study, settings, participant):
-    """The analysis' own line is shown."""
+def test_a_failed_report_says_why_and_the_next_is_another(client, desk, study, settings, participant):
+    """The analysis' own line is shown, with the list of jobs, too; what was there stays."""
     participant.begin()
     participant.answer()
-    _, folder, is_mine = reports.claim(desk, settings, study.id, now=NOW)
-    assert is_mine
-    reports.release(folder)
-    (folder / "state.json").write_text(
-        json.dumps({**json.loads((folder / "state.json").read_text()), "status": "failed", "message": "no test trials"})
-    )
     sign_in(client)
+    post(client, "/console/study/small/report", unblind="yes", reason="curious")
+    work_off(desk, settings)
     text = client.get("/console/study/small/").text
-    assert "failed: no test trials" in text
-    _, _, again = reports.claim(desk, settings, study.id, now=NOW, is_repeat=True)
-    assert again
-    reports.release(folder)
+    assert "failed: " in text
+    assert "curious" in text
+    assert "Traceback" not in text
+    assert jobs.list_jobs(desk.database)[0].status == "failed"
+    post(client, "/console/study/small/report", unblind="yes")
+    assert len(reports.list_reports(settings, "small")) == 2
 
 
 def test_a_report_whose_builder_died_is_begun_again(desk, study, settings, participant):
