@@ -36,7 +36,8 @@ test: $(VENV)/.all  ## lint, types, import rules and every test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -m alone
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal
 
 lint: $(VENV)/.all  ## ruff and the import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-logo

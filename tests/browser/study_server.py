@@ -44,7 +44,7 @@ buttons_after_ms = 100
 feedback_ms = 150
 """
 # Many exposures in little time: test_timing.py.
-TIMING = SLOW.replace("900", "400").replace("300", "200").replace("600", "200")
+TIMING = SLOW.replace("900", "200").replace("500", "200").replace("300", "100").replace("600", "100")
 DEFINITION = """
 preset = "zhang2016"
 [study]
@@ -115,7 +115,7 @@ STUDIES = DESIGNS | {
 
 
 def write_stimuli(folder: Path, n_photos: int = 36) -> None:
-    """Write a stimulus set of colourful noise: every picture differs from every other."""
+    """Write a stimulus set of coloured tiles (quick to encode): every picture differs from every other."""
     (folder / "images").mkdir(parents=True)
     images, stimuli = [], []
     for number in range(n_photos):
@@ -137,7 +137,7 @@ def write_stimuli(folder: Path, n_photos: int = 36) -> None:
         for condition in CONDITIONS:
             name = hashlib.sha256(f"{image_id} {condition}".encode()).hexdigest()
             pixels = hashlib.shake_256(name.encode()).digest(8 * 8 * 3)
-            picture = Image.frombytes("RGB", (8, 8), pixels).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
+            picture = Image.frombytes("RGB", (8, 8), pixels).resize((SIZE_PX, SIZE_PX), Image.Resampling.NEAREST)
             picture.save(folder / "images" / f"{name[:16]}.png")
             stimuli.append(
                 {

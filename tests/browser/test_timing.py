@@ -5,8 +5,8 @@ from painted import FRAME_MS, Measured, measure, summarise
 from playwright.sync_api import Browser
 from study_server import Server
 
-pytestmark = [pytest.mark.chromium, pytest.mark.slow]
-EXPOSURE_MS = 400  # of the study "timing"
+pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.alone]
+EXPOSURE_MS = 200  # of the study "timing"
 N_TRIALS = 30
 N_TRIES = 3
 
