@@ -19,7 +19,10 @@ MIME = {".png": "image/png", ".webp": "image/webp"}
 
 @dataclass(frozen=True)
 class Pair:
-    """One photograph in its own and in the colorizer's colours, as data URIs, with its count and its credit."""
+    """One photograph in its own and in the colorizer's colours, as data URIs, with its count and its credit.
+
+    `real_uri` is empty for a photograph that has no original.
+    """
 
     image_id: str
     real_uri: str
@@ -54,7 +57,7 @@ def _pair(export: Export, row: dict[Any, Any]) -> Pair:
     parts = [row["author"], row["licence"], row["credit"]]
     return Pair(
         image_id=row["image_id"],
-        real_uri=_data_uri(export, row["image_id"], "real"),
+        real_uri=_data_uri(export, row["image_id"], "real") if export.has_original(row["image_id"]) else "",
         fake_uri=_data_uri(export, row["image_id"], row["condition"]),
         n_fooled=row["n_fooled"],
         n_trials=row["n_trials"],

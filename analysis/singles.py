@@ -40,6 +40,8 @@ def single_results(
     """Analyse rows with condition, participant, image, is_fake and fooled (judged real, 0/1)."""
     # A fake taken for real is the outcome; originals enter d′, accuracy and error rates only.
     fakes = rows[rows["is_fake"]]
+    if unpaired := _without_common_photographs(rows):
+        findings = (*findings, unpaired)
     judged = yes_no(rows.rename(columns={"fooled": "judged_real"}), confidence=plan.confidence)
     rates = condition_rates(fakes, order, plan.confidence, SINGLE)
     results = assemble(
@@ -56,6 +58,21 @@ def single_results(
             accuracy.condition: secondary_estimates(accuracy, mixed(whole, plan.confidence), whole),
             **results.secondary,
         },
+    )
+
+
+def _without_common_photographs(rows: pd.DataFrame) -> Finding | None:
+    """A warning where no photograph was shown both ways: archive photographs beside others' originals."""
+    originals, coloured = (set(rows.loc[rows["is_fake"] == fake, "image"].unique()) for fake in (False, True))
+    if not originals or originals & coloured:
+        return None
+    return Finding(
+        "originals_of_other_photographs",
+        len(originals),
+        "original",
+        "none of a photograph that was also judged as a fake, so what tells the two kinds of photographs apart besides "
+        "their colours (age, subject, grain) counts as telling real from fake",
+        "kept",
     )
 
 

@@ -49,6 +49,10 @@ class Export:
         """The canonical study definition."""
         return dict(self.study["definition"])
 
+    def has_original(self, image_id: str) -> bool:
+        """Whether the photograph's own colours are in the set; an archive photograph's are not."""
+        return any(s["image_id"] == image_id and s["condition"] == "real" for s in self.manifest["stimuli"])
+
     def stimulus(self, image_id: str, condition: str) -> dict[str, Any]:
         """Return the manifest's entry of a photograph in a condition."""
         for stimulus in self.manifest["stimuli"]:

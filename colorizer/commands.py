@@ -11,8 +11,10 @@ from colorizer.defaults import DEFAULT_MODEL, HINT_COUNTS, TABLE_RECIPES
 
 def _stimuli(arguments: argparse.Namespace) -> int:
     from colorizer.externals import parse_fake
-    from colorizer.stimuli import Settings, render_stimuli
+    from colorizer.stimuli import Settings, StimuliError, render_stimuli
 
+    if arguments.originals is not None and arguments.archive is None:
+        raise StimuliError("--originals goes with --archive: the photographs of --real are their own originals")
     fakes = [parse_fake(text) for text in arguments.fake]
     models = arguments.model if arguments.model is not None else [] if fakes else [DEFAULT_MODEL]
     manifest = render_stimuli(
@@ -31,6 +33,7 @@ def _stimuli(arguments: argparse.Namespace) -> int:
         name=arguments.name,
         n_random=arguments.n_random,
         has_original=arguments.real is not None,
+        originals=arguments.originals,
         fakes=fakes,
         fake_timeout_s=arguments.fake_timeout,
         fake_jobs=arguments.fake_jobs,
@@ -128,6 +131,12 @@ def add_commands(
     source = sub.add_mutually_exclusive_group(required=True)
     source.add_argument("--real", type=Path, metavar="DIR", help="folder or .zip of colour photographs or paintings")
     source.add_argument("--archive", type=Path, metavar="DIR", help="photographs that have no colour original")
+    sub.add_argument(
+        "--originals",
+        type=Path,
+        metavar="DIR",
+        help="--archive: colour photographs to be judged beside them, as they are",
+    )
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     with_model(sub, True)
     sub.set_defaults(model=None, weights_of=weights_of)

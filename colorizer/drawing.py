@@ -51,6 +51,7 @@ class Drawn:
     phash: int
     source_sha256: str
     chroma: float
+    has_original: bool
     is_seen: bool = False
     image_id: str = ""
     group: str = ""
@@ -92,11 +93,14 @@ def draw_photos(
     seen_phashes: npt.NDArray[np.uint64],
     allow_seen: bool,
     has_original: bool = True,
+    id_prefix: str = "p",
+    one_of_a_group: bool = False,
 ) -> tuple[list[Drawn], list[dict[str, str]]]:
     """Choose photographs in a seeded order until `n_requested` are in; every other one with its reason.
 
     `seen_phashes` are those of every model's training photographs.  Without originals, toned and grey photographs
-    are cleaned (colorizer/archive.py) and those with colours of their own are refused.
+    are cleaned (colorizer/archive.py) and those with colours of their own are refused.  `one_of_a_group` takes no
+    second photograph of a motif.
     """
     files = list_photos(folder)
     if not files:
@@ -105,6 +109,8 @@ def draw_photos(
     drawn: list[Drawn] = []
     refused: list[dict[str, str]] = []
     wanted = settings.n_requested or len(files)
+    credits_by_name = read_credits(folder)
+    groups: set[str] = set()
 
     def refuse(file: PhotoFile, reason: str, detail: str) -> None:
         refused.append({"source": file.name, "reason": reason, "detail": detail})
@@ -114,17 +120,21 @@ def draw_photos(
         if len(drawn) >= wanted:
             refuse(file, "not_drawn", f"{wanted} photographs were asked for")
             continue
+        group = credits_by_name.get(Path(file.name).name, {}).get("group", "")
+        if one_of_a_group and group in groups:
+            refuse(file, "not_drawn", f"one photograph of {group} is enough")
+            continue
         try:
             photo = _accept(file, data, settings, drawn, seen_phashes, allow_seen=allow_seen, has_original=has_original)
         except PhotoError as error:
             refuse(file, error.reason, str(error).removeprefix(f"{file.name}: "))
         else:
             drawn.append(photo)
+            groups |= {group} - {""}
     # Ids in the order of names: nothing about the draw shows, and adding a photograph shifts little.
     drawn.sort(key=lambda d: d.file.name)
-    credits_by_name = read_credits(folder)
     for i, photo in enumerate(drawn, start=1):
-        photo.image_id = f"p{i:03d}"
+        photo.image_id = f"{id_prefix}{i:03d}"
         photo.credit = credits_by_name.get(Path(photo.file.name).name, {})
         photo.group = photo.credit.get("group") or photo.image_id
     return drawn, sorted(refused, key=lambda r: r["source"])
@@ -164,7 +174,7 @@ def _accept(
         if (other.phash ^ phash).bit_count() <= NEAR_DUPLICATE_BITS:
             raise PhotoError("duplicate", f"nearly the same as {other.file.name}")
     digest = hashlib.sha256(data).hexdigest()
-    return Drawn(file, lab, image.width, image.height, phash, digest, chroma, is_seen, cleaning=cleaning)
+    return Drawn(file, lab, image.width, image.height, phash, digest, chroma, has_original, is_seen, cleaning=cleaning)
 
 
 def _with_original(image: Image.Image, settings: Settings) -> Tensor:

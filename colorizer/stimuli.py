@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def render_stimuli(
     name: str = "",
     n_random: int | None = None,
     has_original: bool = True,
+    originals: Path | None = None,
     fakes: Sequence[External] = (),
     fake_timeout_s: float = TIMEOUT_S,
     fake_jobs: int = 0,
@@ -83,9 +84,11 @@ def render_stimuli(
     """Write a stimulus set to `out` and return its manifest.  `out` appears whole or not at all.
 
     `models` are registry names or controls; `real` is always there, unless the photographs in `folder` have no
-    colour original (`has_original`): then the set is for designs that need none.  `n_random` renders the *random*
-    control for that many photographs only (they serve as catch trials; the rest of the set stays small).  `fakes`
-    are conditions that other programs colour; a photograph that one of them lacks is left out and listed.
+    colour original (`has_original`): then the set is for designs that need none, or for single pictures beside the
+    photographs in `originals`, which appear in their own colours only, as many as the others.  `n_random` renders
+    the *random* control for that many photographs only (they serve as catch trials; the rest of the set stays
+    small).  `fakes` are conditions that other programs colour; a photograph that one of them lacks is left out and
+    listed.
     """
     if out.exists() and any(out.iterdir()):
         raise StimuliError(f"{out}: is not empty; choose another --out or remove it")
@@ -105,6 +108,20 @@ def render_stimuli(
         failures = collected[fake.name].failures
         refused += [{"source": f, "reason": "fake_missing", "detail": f"{fake.name}: {t}"} for f, t in failures.items()]
         drawn = [d for d in drawn if d.file.name not in failures]
+    others = list[Drawn]()
+    if originals is not None and drawn:
+        others, refused_others = draw_photos(
+            originals,
+            replace(settings, n_requested=len(drawn)),
+            seen_phashes=seen_phashes,
+            allow_seen=allow_seen,
+            id_prefix="o",
+            one_of_a_group=True,
+        )
+        refused += refused_others
+        if not others:
+            first = f": {refused_others[0]['source']}: {refused_others[0]['detail']}" if refused_others else ""
+            raise StimuliError(f"{originals}: no usable colour photograph for --originals{first}")
     refused.sort(key=lambda r: r["source"])
     if not drawn:
         reasons = ", ".join(sorted({r["reason"] for r in refused}))
@@ -130,6 +147,9 @@ def render_stimuli(
                     pictures[told] = from_lab(L, predict(photo, L))
             for told, picture in pictures.items():
                 stimuli.append(_write(photo, told, picture, original, part, settings))
+        for photo in others:
+            picture = from_lab(photo.L_B1HW, photo.lab_13HW[:, 1:])
+            stimuli.append(_write(photo, "real", picture, None, part, settings))
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -145,12 +165,13 @@ def render_stimuli(
         "name": name,
         "settings": asdict(settings),
         "commit": current_commit(),
-        "conditions": ({"real": real_told} if has_original else {}) | {c: told for c, (_, told) in conditions.items()},
-        "images": [_image_entry(d) for d in drawn],
+        "conditions": ({"real": real_told} if has_original or others else {})
+        | {c: told for c, (_, told) in conditions.items()},
+        "images": [_image_entry(d) for d in (*drawn, *others)],
         # Sorted by their random-looking ids: the order of the list tells nothing either.
         "stimuli": sorted(stimuli, key=lambda s: s["stimulus_id"]),
         "refused": refused,
-        "seen_in_training": [d.image_id for d in drawn if d.is_seen],
+        "seen_in_training": [d.image_id for d in (*drawn, *others) if d.is_seen],
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True)
     (part / "manifest.json").write_text(text + "\n", encoding="utf-8")
@@ -188,7 +209,7 @@ def _image_entry(photo: Drawn) -> dict[str, Any]:
         "credit": photo.credit.get("source", ""),
         "mean_chroma": round(photo.chroma, 2),
     }
-    return entry if photo.cleaning is None else entry | {"cleaning": photo.cleaning}
+    return entry if photo.has_original else entry | {"has_original": False, "cleaning": photo.cleaning}
 
 
 def _write(

@@ -45,6 +45,8 @@ class Photo:
     image_id: str
     group: str
     """Photographs of one motif; never split over two roles."""
+    has_original: bool = True
+    """Archive photographs have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,10 @@ def _photo(reader: _Reader, item: dict[str, Any]) -> Photo:
     group = item.get("group") or image_id
     if not isinstance(group, str):
         raise reader.fail(f"image {image_id}", "group", "a string", group)
-    return Photo(image_id=image_id, group=group)
+    has_original = item.get("has_original", True)
+    if not isinstance(has_original, bool):
+        raise reader.fail(f"image {image_id}", "has_original", "true or false", has_original)
+    return Photo(image_id=image_id, group=group, has_original=has_original)
 
 
 def _stimulus(reader: _Reader, item: dict[str, Any]) -> Stimulus:
@@ -212,9 +217,10 @@ def _check_whole(
     """Check what only the whole can tell: unique names, known references, originals, equal sizes.
 
     A set without the condition `real` is of photographs that have no original (archive photographs): fit for designs
-    that need none.
+    that need none.  Beside originals, such photographs say so themselves.
     """
     image_ids = {photo.image_id for photo in photos}
+    originals = {photo.image_id for photo in photos if photo.has_original} if REAL in conditions else set[str]()
     if len(image_ids) < len(photos):
         raise ManifestError(f"{where}: images: an image_id occurs twice; {RENDER}")
     by_cell: dict[tuple[str, str], Stimulus] = {}
@@ -234,7 +240,7 @@ def _check_whole(
         by_cell[s.image_id, s.condition] = s
     first: dict[str, Stimulus] = {}
     for s in stimuli:
-        if REAL in conditions and (s.image_id, REAL) not in by_cell:
+        if s.image_id in originals and (s.image_id, REAL) not in by_cell:
             raise ManifestError(f"{where}: image {s.image_id}: the original is missing; {RENDER}")
         other = by_cell.get((s.image_id, REAL)) or first.setdefault(s.image_id, s)
         if (s.width_px, s.height_px) != (other.width_px, other.height_px):

@@ -9,6 +9,7 @@ from study.design.errors import DesignError
 from study.dice import Dice
 from study.manifest import REAL, Manifest, Stimulus
 
+_Stimuli = dict[tuple[str, str], Stimulus]
 ROLES = ("low_anchor", "obvious", "instructed", "same", "practice", "test")
 
 
@@ -54,6 +55,9 @@ class Pools:
 def partition_photos(definition: StudyDefinition, manifest: Manifest, *, seed: int) -> Pools:
     """Give each photograph of the set its role in the whole study."""
     stimuli = {(s.image_id, s.condition): s for s in manifest.stimuli}
+    photos = [(p.image_id, p.group) for p in manifest.photos]
+    if definition.is_single and REAL in manifest.conditions:
+        stimuli, photos = _coupled(stimuli, manifest, seed=seed)
     compared = _treatments(definition, manifest)
     needed = {name for t in compared for name in (t.a, t.b) if name}
     if definition.is_single:
@@ -75,11 +79,11 @@ def partition_photos(definition: StudyDefinition, manifest: Manifest, *, seed: i
             wanted = (needed - {t.a for t in compared}) | {special[role]}
             if definition.is_preference:
                 wanted |= {t.b for t in compared}
-        fit[role] = {p.image_id for p in manifest.photos if all((p.image_id, name) in stimuli for name in wanted)}
+        fit[role] = {image_id for image_id, _ in photos if all((image_id, name) in stimuli for name in wanted)}
 
     groups: dict[str, list[str]] = {}
-    for photo in manifest.photos:
-        groups.setdefault(photo.group, []).append(photo.image_id)
+    for image_id, group in photos:
+        groups.setdefault(group, []).append(image_id)
     free = [groups[name] for name in sorted(groups)]
     Dice("photos", seed).shuffle(free)
 
@@ -98,6 +102,35 @@ def partition_photos(definition: StudyDefinition, manifest: Manifest, *, seed: i
         stimuli=stimuli,
         seed=seed,
     )
+
+
+def _coupled(stimuli: _Stimuli, manifest: Manifest, *, seed: int) -> tuple[_Stimuli, list[tuple[str, str]]]:
+    """Couple each photograph without an original to one that has only its own colours, for single pictures.
+
+    Such a couple serves as one photograph: as *real* the one is shown, as fake the other, and all balance holds as
+    if they were the same. What finds no partner is left out.
+    """
+    archive = [p for p in manifest.photos if not p.has_original]
+    if not archive:
+        return stimuli, [(p.image_id, p.group) for p in manifest.photos]
+    coloured = {image_id for image_id, name in stimuli if name != REAL}
+    only_real = [p for p in manifest.photos if p.has_original and p.image_id not in coloured]
+    Dice("couples", seed).shuffle(archive)
+    Dice("partners", seed).shuffle(only_real)
+    together, photos = dict(stimuli), [(p.image_id, p.group) for p in manifest.photos if p.image_id in coloured]
+    photos = [(image_id, group) for image_id, group in photos if (image_id, REAL) in stimuli]
+    used: set[str] = set()
+    for fake in archive:
+        # One photograph of a motif: a second one in another couple could land in another role.
+        partner = next((p for p in only_real if p.group not in used), None)
+        if partner is None or fake.group in used:
+            continue
+        used |= {partner.group, fake.group}
+        name = f"{fake.image_id}+{partner.image_id}"
+        together |= {(name, c): s for (image_id, c), s in stimuli.items() if image_id == fake.image_id}
+        together[name, REAL] = stimuli[partner.image_id, REAL]
+        photos.append((name, name))
+    return together, photos
 
 
 def _needs(definition: StudyDefinition) -> dict[str, int]:
@@ -138,7 +171,7 @@ def _treatments(definition: StudyDefinition, manifest: Manifest) -> tuple[Treatm
     if REAL not in manifest.conditions:
         raise DesignError(
             "the stimulus set has no originals, so nothing can be taken for real; use the preset preference, "
-            "or render a set with originals"
+            "or add colour photographs for single pictures: python -m colorizer stimuli --archive DIR --originals DIR"
         )
     return tuple(Treatment(model, "" if definition.is_single else REAL) for model in models)
 

@@ -114,3 +114,22 @@ def test_a_set_without_originals_has_no_real_condition(
         assert np.ptp(np.asarray(picture), axis=2).max() <= 1  # the published matrix rounds
     assert main(["stimuli", "--archive", str(folder), "--model", "random", "--out", str(tmp_path / "no")]) == 2
     assert "random: photographs without an original have no colours to lend" in capsys.readouterr().err
+
+
+def test_archive_photographs_are_judged_beside_the_originals_of_others(
+    tmp_path: Path, photo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many originals as archive photographs, in their own colours only, and each kind says what it is."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for seed in range(2):
+        Image.fromarray(as_sepia(smooth_lightness(seed))).save(folder / f"old {seed}.png")
+    out = tmp_path / "set"
+    given = ["stimuli", "--archive", str(folder), "--originals", str(photo_folder), "--model", "gray", "--size", "64"]
+    assert main([*given, "--out", str(out)]) == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    kinds = {image["image_id"]: image.get("has_original", True) for image in manifest["images"]}
+    assert kinds == {"p001": False, "p002": False, "o001": True, "o002": True}
+    assert {(s["image_id"][0], s["condition"]) for s in manifest["stimuli"]} == {("p", "gray"), ("o", "real")}
+    assert main(["stimuli", "--real", str(photo_folder), "--originals", str(photo_folder), "--out", str(out)]) == 2
+    assert "--originals goes with --archive" in capsys.readouterr().err

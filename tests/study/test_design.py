@@ -327,3 +327,49 @@ def test_what_a_design_needs_is_said(preset, manifest, words):
         partition_photos(load_preset(preset), manifest, seed=1)
     for word in words:
         assert word in str(caught.value)
+
+
+@given(study_seed=SEEDS, n_archive=st.integers(26, 40), n_originals=st.integers(26, 40), per_group=st.integers(1, 2))
+@settings(max_examples=25, deadline=None)
+def test_single_pictures_of_archive_photographs_stand_beside_others_originals(
+    study_seed, n_archive, n_originals, per_group
+):
+    """Half of the trials are originals, all of other photographs.
+
+    Nothing occurs twice, over a round of sessions all couples are shown both ways equally often, and no photograph
+    serves two roles.
+    """
+    single = load_preset("hype-infinity")
+    parts = {
+        "practice": dataclasses.replace(single.practice, n_trials=2, n_spare=1),
+        "test": dataclasses.replace(single.test, n_trials=8),
+    }
+    definition = dataclasses.replace(single, **parts)
+    photos = [Photo(f"p{i:03d}", f"g{i // per_group}", has_original=False) for i in range(n_archive)]
+    photos += [Photo(f"o{i:03d}", f"h{i // per_group}") for i in range(n_originals)]
+    names = {p.image_id: REAL if p.has_original else "lite" for p in photos}
+    stimuli = tuple(Stimulus(f"{i}-{name}", i, name, "x.png", "0" * 64, 8, 8) for i, name in names.items())
+    conditions = {"lite": Provenance("model", "lite", "", ""), REAL: Provenance("real", REAL, "", "")}
+    manifest = Manifest("old", "0" * 64, conditions, tuple(photos), stimuli, allow_seen=False)
+    pools = partition_photos(definition, manifest, seed=study_seed)
+    roles = [{i for couple in ids for i in couple.split("+")} for ids in pools.photos.values()]
+    assert not any(a & b for a in roles for b in roles if a is not b)
+    shown = Counter()
+    n_sessions = 2 * len(pools.photos["test"])
+    for slot in range(n_sessions):
+        trials = plan_trials(definition, pools, arm=pools.arms[0], seed=slot, slot=slot).trials
+        test = [t for t in trials if t.role == "test"]
+        assert Counter(t.a.condition for t in test) == {"lite": 4, REAL: 4}
+        assert all(names[t.a.image_id] == t.a.condition for t in trials)
+        assert len({t.a.image_id for t in trials}) == len(trials)
+        shown.update(t.a.image_id for t in test)
+    assert len(set(shown.values())) == 1, shown
+
+
+def test_single_pictures_need_originals_of_some_photographs():
+    """An archive set alone is refused by the way to add originals."""
+    photos = tuple(Photo(f"p{i:03d}", f"g{i}") for i in range(120))
+    stimuli = tuple(Stimulus(p.image_id, p.image_id, "lite", "x.png", "0" * 64, 8, 8) for p in photos)
+    manifest = Manifest("old", "0" * 64, {"lite": Provenance("model", "lite", "", "")}, photos, stimuli, False)
+    with pytest.raises(DesignError, match="--originals"):
+        partition_photos(load_preset("hype-infinity"), manifest, seed=1)
