@@ -151,6 +151,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         temperature=arguments.temperature,
         working_px=arguments.working_px,
+        backend=arguments.backend,
         seed=arguments.seed,
         paper_ids=arguments.paper_ids,
         workers=arguments.workers,
@@ -239,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("evaluate", _evaluate, "judge colorizers on photographs with their originals")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
     with_model(sub, True)
+    with_backend(sub)
     sub.add_argument("--json", type=Path, metavar="FILE", help="write the table with intervals here")
     sub.add_argument("--csv", type=Path, metavar="FILE", help="the same, one line per model and metric")
     sub.add_argument("--latex", type=Path, metavar="FILE", help="a table like the paper's Table 1")

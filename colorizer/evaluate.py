@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from colorizer.ab_bins import N_BINS
+from colorizer.backends import on_backend
 from colorizer.baselines import gray_ab, random_partners
 from colorizer.checkpoints import load_checkpoint
 from colorizer.data import AnyPhoto, centre_square, scan_photos
@@ -124,6 +125,7 @@ def evaluate(
     limit: int | None = None,
     temperature: float | None = None,
     working_px: int | None = None,
+    backend: str = "torch",
     seed: int = 0,
     paper_ids: bool = False,
     workers: int = 0,
@@ -153,7 +155,7 @@ def evaluate(
     rows: dict[str, Any] = {}
     # The originals first: the others' features are compared with theirs.
     for name in ["real", *(m for m in models if m != "real")]:
-        predict = _predictor(name, pictures, weights or {}, temperature, working_px, seed)
+        predict = _predictor(name, pictures, weights or {}, temperature, working_px, backend, seed)
         per_image: dict[str, list[float]] = {}
         features: dict[str, list[npt.NDArray[np.float64]]] = {}
         for i in tqdm(range(len(pictures)), desc=f"judging {name}", unit="photo"):
@@ -181,6 +183,7 @@ def evaluate(
         "size_px": size_px,
         "temperature": temperature,
         "working_px": working_px,
+        "backend": backend,
         "seed": seed,
         "rebalancing": "inverse empirical frequency of the true bin over these images, pooled over pixels",
         "interval": f"95 % percentile bootstrap over images, {_N_BOOTSTRAP} draws; KID: 1.96 standard deviations over "
@@ -215,6 +218,7 @@ def _predictor(
     weights: dict[str, str],
     temperature: float | None,
     working_px: int | None,
+    backend: str,
     seed: int,
 ) -> Predict:
     """(position, Lab) -> ab."""
@@ -227,7 +231,7 @@ def _predictor(
         partners = random_partners(names, names, seed=seed)
         place = {n: i for i, n in enumerate(names)}
         return lambda i, lab: _fit(pictures.lab(place[partners[names[i]]])[:, 1:], lab)
-    model: Colorizer = load_checkpoint(name, weights.get(name))[0]
+    model: Colorizer = on_backend(load_checkpoint(name, weights.get(name))[0], backend, temperature=temperature)
 
     def predict(_i: int, lab: Tensor) -> Tensor:
         side = min(working_px or model.working_px, *lab.shape[-2:])

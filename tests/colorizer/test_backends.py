@@ -1,5 +1,6 @@
 """The same colours from every backend: an exported network equals PyTorch's."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -89,6 +90,17 @@ def test_the_command_line_colours_on_a_backend(
         assert main(["colorize", *arguments, "--backend", backend, "--working-px", "48"]) == 0
         pictures[backend] = np.asarray(Image.open(out / "p.png")).astype(int)
     assert len(list((tmp_path / "cache" / "truehue" / "onnx").glob("*.onnx"))) == 1
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    make_photo(1, size=(50, 70)).save(folder / "p.png")
+    judged = {}
+    for backend in ("torch", "opencv"):
+        options = ["--model", "wallner-alpha", "--weights", str(weights), "--size", "48", "--backend", backend]
+        assert main(["evaluate", "--data", str(folder), *options, "--json", str(tmp_path / "e.json")]) == 0
+        told = json.loads((tmp_path / "e.json").read_text())
+        assert told["backend"] == backend
+        judged[backend] = told["models"]["wallner-alpha"]["psnr_db"]["mean"]
+    assert judged["opencv"] == pytest.approx(judged["torch"], abs=0.05)
     # torch runs in bf16 in `colorize`, the others in fp32: a level or two.
     assert np.abs(pictures["opencv"] - pictures["onnxruntime"]).max() <= 1
     assert np.abs(pictures["opencv"] - pictures["torch"]).mean() < 2
