@@ -148,7 +148,8 @@ def page(token: str) -> Response:
         finish = recruitment.finish(truehue().desk, state, address=_address(state.study.slug), now=now())
         message = state.study.definition.words.unqualified
         return _dead_end("unqualified", state.study, state.source, status=200, message=message, finish=finish)
-    return _page("withdrawn", state.study)
+    finish = recruitment.unpack_finish(truehue().desk, state.session_id, request.args.get("back", ""))
+    return _page("withdrawn", state.study, finish=finish)
 
 
 @blueprint.get("/p/<token>/unsuited")
@@ -162,11 +163,13 @@ def unsuited(token: str) -> Response:
 
 @blueprint.post("/p/<token>/withdraw")
 def withdraw_own(token: str) -> Redirect:
-    """Delete the participant's data: asked for on the last page."""
+    """Delete the participant's data: asked for on the last page, from which the way back is taken along."""
     desk = truehue().desk
     state = sessions.read_state(desk, token)
+    finish = recruitment.finish(desk, state, address=_address(state.study.slug), now=now())
     withdraw(desk, state.session_id, by="participant", now=now())
-    return redirect(url_for("participant.page", token=token), 303)
+    back = recruitment.pack_finish(desk, state.session_id, finish)
+    return redirect(url_for("participant.page", token=token, back=back or None), 303)
 
 
 @blueprint.get("/withdraw")

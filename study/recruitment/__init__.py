@@ -5,7 +5,7 @@ gives the way back (`finish`), which exists only for a session whose last answer
 """
 
 from study.recruitment.completion import finish
-from study.recruitment.doors import framing_of, knock, seal, unseal, way_out
+from study.recruitment.doors import framing_of, knock, pack_finish, seal, unpack_finish, unseal, way_out
 from study.recruitment.invitations import invite
 from study.recruitment.people import Taken, enter, find_token
 from study.recruitment.platforms import Entry, EntryError, Finish, Framing, Platform, RecruitmentError
@@ -27,8 +27,10 @@ __all__ = [
     "framing_of",
     "invite",
     "knock",
+    "pack_finish",
     "read_platforms",
     "seal",
+    "unpack_finish",
     "unseal",
     "way_out",
 ]

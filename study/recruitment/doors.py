@@ -41,6 +41,24 @@ def unseal(desk: Desk, slug: str, text: str) -> Entry:
         raise EntryError("this page has been open for too long; please open the study's address again") from None
 
 
+def pack_finish(desk: Desk, session_id: str, finish: Finish) -> str:
+    """Sign the way back of a session whose data are about to be deleted: afterwards nothing here knows it."""
+    return "" if finish.kind == "none" else str(_ways_back(desk, session_id).dumps(asdict(finish)))
+
+
+def unpack_finish(desk: Desk, session_id: str, text: str) -> Finish:
+    """Read a signed way back; none if it is another session's, or not ours."""
+    try:
+        data = _ways_back(desk, session_id).loads(text, max_age=READ_FOR_S)
+        return Finish(**{**data, "fields": tuple(map(tuple, data["fields"]))})
+    except (BadData, TypeError, KeyError):
+        return Finish("none")
+
+
+def _ways_back(desk: Desk, session_id: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(desk.key, salt=f"truehue way back {session_id}")
+
+
 def _serializer(desk: Desk, slug: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(desk.key, salt=f"truehue entry {slug}")
 

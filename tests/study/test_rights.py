@@ -126,6 +126,20 @@ def test_no_text_breaks_the_reading_of_codes(text: str) -> None:
         read_code(Desk(None, b"k" * 32), text)  # type: ignore[arg-type]
 
 
+def test_whoever_deletes_on_the_last_page_still_gets_back(complete: Participant) -> None:
+    """The form for Mechanical Turk is on the page that follows, from a signed address; nothing of it is stored."""
+    last = complete.client.get(complete.here).text
+    form = re.findall(r'action="(https://www.mturk.com[^"]+)".*?name="assignmentId" value="([^"]+)"', last, re.DOTALL)
+    done = complete.client.post(re.findall(r'action="([^"]+/withdraw)"', last)[0])
+    gone = complete.client.get(done.location)
+    assert re.findall(r'action="(https://[^"]+)".*?name="assignmentId" value="([^"]+)"', gone.text, re.DOTALL) == form
+    assert "https://worker.mturk.com" in gone.headers["Content-Security-Policy"]
+    assert "3ASSIGNMENT" not in everything(complete.desk)
+    forged = complete.client.get(done.location[:-3] + "xxx").text
+    assert "mturk.com" not in forged
+    assert "mturk.com" not in complete.client.get(complete.here).text
+
+
 def test_withdrawing_twice_says_what_was_deleted(complete: Participant) -> None:
     name = complete.state.session_id
     first = withdraw(complete.desk, name, by="participant", now=NOW)
