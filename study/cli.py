@@ -24,6 +24,7 @@ from study.oneline import one_line_errors, open_desk
 from study.preflight import command as preflight_command
 from study.preregistration import as_markdown
 from study.recruitment import commands as recruitment_commands
+from study.recruitment import prolific_commands
 from study.rights import commands as rights_commands
 from study.simulate import Parameters, SimulationError, simulate, stated_names
 from study.studies import StudyError, check_design, create_study, find_row, find_study, list_studies
@@ -54,6 +55,7 @@ def init_app(app: Flask) -> None:
         *own,
         *states,
         *recruitment_commands.COMMANDS,
+        *prolific_commands.COMMANDS,
         *rights_commands.COMMANDS,
         *upkeep.COMMANDS,
         *dataout_commands.COMMANDS,

@@ -5,6 +5,7 @@ the environment variable TRUEHUE_INSTANCE and is ./instance otherwise.
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 KEY_BYTES = 32
+PROLIFIC_FILE = "prolific_token"
 
 
 class ConfigError(ValueError):
@@ -41,6 +43,8 @@ class Settings:
     starts_per_minute: int = 60
     """Sessions that one network address may begin in a minute; 0: any number."""
     is_logging_json: bool = False
+    prolific_url: str = "https://api.prolific.com"
+    given_prolific_token: str = field(default="", repr=False)
     redis_url: str = ""
     """Where the queue of jobs is, if several hosts share it; else a file in the instance."""
 
@@ -76,6 +80,36 @@ class Settings:
                 f"TRUEHUE_INSTANCE: {self.instance} cannot be created ({error.strerror}); "
                 "name a folder that you may write"
             ) from None
+
+    @property
+    def prolific_token(self) -> str:
+        """The token for Prolific's API: from the environment, or a file of its own that nobody else may read."""
+        if self.given_prolific_token:
+            return self.given_prolific_token
+        path = self.instance / PROLIFIC_FILE
+        try:
+            is_open, token = bool(path.stat().st_mode & 0o077), path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
+        if is_open:
+            raise ConfigError(f"{path} can be read by others; run: chmod 600 {path}")
+        return token
+
+    def keep_prolific_token(self, token: str) -> None:
+        """Write the token into its file; an empty one deletes the file."""
+        path = self.instance / PROLIFIC_FILE
+        self.prepare()
+        if not token:
+            path.unlink(missing_ok=True)
+            return
+        if not re.fullmatch(r"[!-~]{8,300}", token):
+            raise ConfigError("Prolific's token: expected 8 to 300 printable characters without spaces")
+        fresh = self.instance / f".{PROLIFIC_FILE}.{secrets.token_hex(4)}"
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(token)
+        fresh.replace(path)
 
     @property
     def stimuli(self) -> Path:
@@ -114,7 +148,16 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         starts_per_minute=_count(env, "TRUEHUE_STARTS_PER_MINUTE", 60),
         is_logging_json=_is_on(env, "TRUEHUE_JSON_LOG"),
         redis_url=env.get("TRUEHUE_REDIS", ""),
+        prolific_url=_prolific_url(env.get("TRUEHUE_PROLIFIC_URL", "")),
+        given_prolific_token=env.get("TRUEHUE_PROLIFIC_TOKEN", "").strip(),
     )
+
+
+def _prolific_url(given: str) -> str:
+    """The token goes to this address: https, or this very machine (a fake for trying)."""
+    if given and not given.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise ConfigError(f"TRUEHUE_PROLIFIC_URL: expected https://…, got {given!r}")
+    return (given or "https://api.prolific.com").rstrip("/")
 
 
 def _count(env: Mapping[str, str], name: str, default: int) -> int:

@@ -14,6 +14,8 @@ from typing import Any
 from study.config import Settings
 from study.jobs.errors import JobError
 from study.jobs.uploads import unpack_set
+from study.recruitment.payment import approve
+from study.recruitment.prolific_api import ProlificApi
 from study.reports import build_asked
 from study.sessions import Desk
 from study.stimuli import import_set
@@ -108,8 +110,25 @@ def build_report(tools: Tools, arguments: Mapping[str, Any]) -> str:
     return build_asked(tools.desk, tools.settings, study_id, report_id, now=datetime.now(UTC), tell=tools.tell)
 
 
+def approve_submissions(tools: Tools, arguments: Mapping[str, Any]) -> str:
+    """Approve the submissions at Prolific that are ready: `slug`, `actor`."""
+    settings = tools.settings
+    done = approve(
+        tools.desk,
+        ProlificApi(settings.prolific_url, settings.prolific_token),
+        str(arguments["slug"]),
+        actor=str(arguments["actor"]),
+        now=datetime.now(UTC),
+        tell=lambda n, n_all: tools.tell(f"{n} of {n_all} approved", n / n_all),
+    )
+    if done.problems:
+        raise JobError(f"{done.n_approved} approved, then {done.problems[0]}")
+    return f"{done.n_approved} approved"
+
+
 KINDS: Mapping[str, Callable[[Tools, Mapping[str, Any]], str]] = {
     "render": render_stimuli,
+    "prolific-approve": approve_submissions,
     "report": build_report,
     "take-set": take_set,
 }
