@@ -261,7 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("fetch", _fetch, "download published weights into the cache")
     sub.add_argument("names", nargs="+", metavar="NAME")
 
-    add_commands(command, with_model, with_backend, _for_models)
+    add_commands(command, with_model, with_backend, with_shares, _for_models)
     return parser
 
 

@@ -38,6 +38,8 @@ def _stimuli(arguments: argparse.Namespace) -> int:
         fake_timeout_s=arguments.fake_timeout,
         fake_jobs=arguments.fake_jobs,
         backend=arguments.backend,
+        workers=arguments.workers,
+        shard=arguments.shard,
     )
     for told, condition in manifest["conditions"].items():
         for file in condition["settings"].get("unused_outputs", []):
@@ -45,6 +47,10 @@ def _stimuli(arguments: argparse.Namespace) -> int:
     for refusal in manifest["refused"]:
         if refusal["reason"] != "not_drawn":
             print(f"refused: {refusal['source']}: {refusal['reason']}: {refusal['detail']}", file=sys.stderr)
+    if not (arguments.out / "manifest.json").is_file():
+        index, count = arguments.shard
+        print(f"share {index}/{count} is rendered, others are not yet: {arguments.out} appears with the last of them")
+        return 0
     n_refused = sum(r["reason"] != "not_drawn" for r in manifest["refused"])
     print(
         f"{len(manifest['images'])} photographs, {len(manifest['stimuli'])} pictures, {n_refused} refused: "
@@ -124,6 +130,7 @@ def add_commands(
     command: Command,
     with_model: Callable[[argparse.ArgumentParser, bool], None],
     with_backend: Callable[[argparse.ArgumentParser], None],
+    with_shares: Callable[[argparse.ArgumentParser], None],
     weights_of: Callable[[Sequence[str], Sequence[str]], dict[str, str]],
 ) -> None:
     """Add these commands to the parser that cli.py makes; `weights_of` reads its `--weights`."""
@@ -158,6 +165,7 @@ def add_commands(
     sub.add_argument("--fake-jobs", type=int, default=0, metavar="N", help="commands at a time (default: cores)")
     sub.add_argument("--no-retouch", action="store_true", help="--archive: leave scratches and specks")
     with_backend(sub)
+    with_shares(sub)
 
     command("models", _models, "list the colorizers, their size, their weights and their recipes")
 

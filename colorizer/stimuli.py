@@ -5,63 +5,33 @@ The format is `truehue-stimulus-set/1` of docs/formats.md.
 
 import hashlib
 import json
+import os
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image, ImageCms, PngImagePlugin
-from tqdm import tqdm
 
 from colorizer.baselines import CONTROLS
 from colorizer.checkpoints import current_commit, load_checkpoint
 from colorizer.conditions import condition, external_condition, wanted_of
 from colorizer.drawing import Drawn, Settings, StimuliError, draw_photos
 from colorizer.externals import TIMEOUT_S, External, collect
-from colorizer.metrics import delta_e00_mean
-from colorizer.render import Rendered, from_lab
+from colorizer.pictures import REAL, forget_records, open_part, read_records, stimulus_id_of, write_pictures
 
 __all__ = ["Settings", "StimuliError", "render_stimuli"]
 
 FORMAT = "truehue-stimulus-set/1"
-
-
-def pixels_sha256(rgb_HW3: npt.NDArray[np.uint8]) -> str:
-    """SHA-256 over `b"{width}x{height}:RGB:"` and the rows, as docs/formats.md says."""
-    height, width = rgb_HW3.shape[:2]
-    return hashlib.sha256(f"{width}x{height}:RGB:".encode() + np.ascontiguousarray(rgb_HW3).tobytes()).hexdigest()
-
-
-def save_lossless(rgb_HW3: npt.NDArray[np.uint8], path: Path, image_format: str) -> None:
-    """One encoder for every picture: lossless, tagged sRGB, no other metadata."""
-    image = Image.fromarray(rgb_HW3)
-    if image_format == "png":
-        info = PngImagePlugin.PngInfo()
-        info.add(b"sRGB", b"\x00")  # rendering intent: perceptual
-        image.save(path, "PNG", pnginfo=info, compress_level=9)
-    else:
-        # WebP has no sRGB chunk: its tag is the profile itself.
-        tag = _srgb_profile()
-        image.save(path, "WEBP", lossless=True, quality=75, method=4, exact=True, icc_profile=tag)
-
-
-@cache
-def _srgb_profile() -> bytes:
-    """The sRGB ICC profile (under 1 KB), with its creation date blanked so that the same set has the same bytes."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[24:36] = bytes.fromhex("07e0000100010000 00000000".replace(" ", ""))  # 2016-01-01, ICC.1 section 7.2.8
-    profile[84:100] = bytes(16)  # the profile's id would be a hash over the date
-    return bytes(profile)
-
-
-def _stimulus_id(seed: int, image_id: str, condition: str) -> str:
-    return "s" + hashlib.sha256(f"{seed}:{image_id}:{condition}".encode()).hexdigest()[:12]
+_REAL_TOLD = {
+    "kind": "real",
+    "model": "",
+    "checkpoint_sha256": "",
+    "settings": {},
+    "description": "The photograph's own colours.",
+}
 
 
 def render_stimuli(
@@ -80,8 +50,14 @@ def render_stimuli(
     fake_timeout_s: float = TIMEOUT_S,
     fake_jobs: int = 0,
     backend: str = "torch",
+    workers: int = 1,
+    shard: tuple[int, int] = (0, 1),
 ) -> dict[str, Any]:
     """Write a stimulus set to `out` and return its manifest.  `out` appears whole or not at all.
+
+    The same call goes on with one that was interrupted.  `shard` (i, n) renders every n-th photograph only, for
+    several processes or hosts on one folder; whoever is last makes `out` of it, and until then the manifest that is
+    returned lacks the others' stimuli.  `workers` threads encode; the files are the same for any number.
 
     `models` are registry names or controls; `real` is always there, unless the photographs in `folder` have no
     colour original (`has_original`): then the set is for designs that need none, or for single pictures beside the
@@ -95,6 +71,10 @@ def render_stimuli(
     name = name or re.sub(r"[^a-z0-9]+", "-", out.name.lower()).strip("-") or "stimuli"
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise StimuliError(f"--name: expected lower-case letters, digits and hyphens, got {name!r}")
+    if shard[1] > 1 and any(f.command for f in fakes):
+        raise StimuliError(
+            "--shard: a --fake command colours in parallel by itself (--fake-jobs); render it in one call"
+        )
     _check_conditions(models, [f.name for f in fakes], has_original=has_original)
     weights = weights or {}
     seen = [load_checkpoint(m, weights.get(m))[1].seen_phashes for m in models if m not in CONTROLS]
@@ -133,53 +113,57 @@ def render_stimuli(
     if n_random is not None:
         chosen = np.random.default_rng((settings.seed, 1)).permutation(sorted(wearers))[:n_random]
         wearers = set(chosen.tolist())
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    (part / "images").mkdir(parents=True)
-    stimuli = []
-    try:
-        for photo in tqdm(drawn, desc="rendering pairs" if has_original else "rendering", unit="photo"):
-            L = photo.L_B1HW
-            original = from_lab(L, photo.lab_13HW[:, 1:]) if has_original else None
-            pictures = {"real": original} if original else {}
-            for told, (predict, _) in conditions.items():
-                if told != "random" or photo.image_id in wearers:
-                    pictures[told] = from_lab(L, predict(photo, L))
-            for told, picture in pictures.items():
-                stimuli.append(_write(photo, told, picture, original, part, settings))
-        for photo in others:
-            picture = from_lab(photo.L_B1HW, photo.lab_13HW[:, 1:])
-            stimuli.append(_write(photo, "real", picture, None, part, settings))
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    real_told = {
-        "kind": "real",
-        "model": "",
-        "checkpoint_sha256": "",
-        "settings": {},
-        "description": "The photograph's own colours.",
-    }
+    wanted = [(d, _appearances(d, conditions, wearers)) for d in drawn] + [(d, [REAL]) for d in others]
     manifest = {
         "format": FORMAT,
         "name": name,
         "settings": asdict(settings),
         "commit": current_commit(),
-        "conditions": ({"real": real_told} if has_original or others else {})
+        "conditions": ({REAL: _REAL_TOLD} if has_original or others else {})
         | {c: told for c, (_, told) in conditions.items()},
         "images": [_image_entry(d) for d in (*drawn, *others)],
-        # Sorted by their random-looking ids: the order of the list tells nothing either.
-        "stimuli": sorted(stimuli, key=lambda s: s["stimulus_id"]),
+        "stimuli": [],
         "refused": refused,
         "seen_in_training": [d.image_id for d in (*drawn, *others) if d.is_seen],
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True)
-    (part / "manifest.json").write_text(text + "\n", encoding="utf-8")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():
-        out.rmdir()
-    part.rename(out)
+    part = out.with_name(out.name + ".part")
+    fingerprint = hashlib.sha256(json.dumps([manifest, n_random], sort_keys=True).encode()).hexdigest()
+    open_part(part, fingerprint, is_shared=shard[1] > 1)
+    predict = {c: how for c, (how, _) in conditions.items()}
+    try:
+        write_pictures(wanted, predict, part, settings, workers=workers, shard=shard)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the same command goes on with {part}") from None
+    written = read_records(part)
+    missing = {stimulus_id_of(settings.seed, d.image_id, c) for d, names in wanted for c in names} - set(written)
+    if missing and shard[1] == 1:
+        raise StimuliError(f"{part}: {len(missing)} pictures are missing although all were rendered; call again")
+    # Sorted by their random-looking ids: the order of the list tells nothing either.
+    manifest["stimuli"] = [written[stimulus_id] for stimulus_id in sorted(written)]
+    if not missing:
+        _finish(part, out, manifest)
     return manifest
+
+
+def _appearances(photo: Drawn, conditions: Iterable[str], wearers: set[str]) -> list[str]:
+    """The conditions in which a photograph appears: not every one wears another's colours (`random`)."""
+    worn = [told for told in conditions if told != "random" or photo.image_id in wearers]
+    return [REAL, *worn] if photo.has_original else worn
+
+
+def _finish(part: Path, out: Path, manifest: dict[str, Any]) -> None:
+    """Turn the folder into the set; of several hosts that come here at once, one does."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True)
+    try:
+        (part / f"manifest.{os.getpid()}.json").write_text(text + "\n", encoding="utf-8")
+        (part / f"manifest.{os.getpid()}.json").replace(part / "manifest.json")
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    except OSError:
+        if not (out / "manifest.json").is_file():
+            raise
+    forget_records(out)
 
 
 def _check_conditions(models: list[str], fakes: list[str], *, has_original: bool) -> None:
@@ -210,26 +194,3 @@ def _image_entry(photo: Drawn) -> dict[str, Any]:
         "mean_chroma": round(photo.chroma, 2),
     }
     return entry if photo.has_original else entry | {"has_original": False, "cleaning": photo.cleaning}
-
-
-def _write(
-    photo: Drawn, condition: str, picture: Rendered, original: Rendered | None, folder: Path, settings: Settings
-) -> dict[str, Any]:
-    stimulus_id = _stimulus_id(settings.seed, photo.image_id, condition)
-    file = f"images/{stimulus_id}.{settings.image_format}"
-    save_lossless(picture.rgb_HW3, folder / file, settings.image_format)
-    difference = None
-    if original is not None and condition != "real":
-        pair = [torch.from_numpy(p.rgb_HW3).permute(2, 0, 1)[None] / 255.0 for p in (picture, original)]
-        difference = round(float(delta_e00_mean(*pair)), 3)
-    return {
-        "stimulus_id": stimulus_id,
-        "image_id": photo.image_id,
-        "condition": condition,
-        "file": file,
-        "pixels_sha256": pixels_sha256(picture.rgb_HW3),
-        "width_px": picture.rgb_HW3.shape[1],
-        "height_px": picture.rgb_HW3.shape[0],
-        "delta_e00_mean": difference,
-        "gamut_clipped_share": round(picture.clipped_share, 5),
-    }
