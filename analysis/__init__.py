@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.archive import ExportError
     from analysis.bootstrap import nested_bootstrap, participant_bootstrap, two_way_bootstrap
-    from analysis.compare import Difference, difference
+    from analysis.compare import Difference, difference, pairwise
     from analysis.estimate import FoolRate, fool_rate
     from analysis.exports import analyse
     from analysis.foreign import read_table
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from analysis.mapping import make_mapping
     from analysis.mixed.model import MixedModel, mixed_model
     from analysis.preference import BradleyTerry, bradley_terry
+    from analysis.ratings import MeanRating, mean_rating
     from analysis.report import write_report
     from analysis.results import Results
+    from analysis.sensitivity import YesNo, yes_no
     from analysis.sequential import Sequence, confidence_sequence
     from analysis.trials import Export, read_export
 
@@ -33,6 +35,7 @@ __all__ = [
     "FoolRate",
     "difference",
     "Difference",
+    "pairwise",
     "mixed_model",
     "MixedModel",
     "participant_bootstrap",
@@ -40,6 +43,10 @@ __all__ = [
     "nested_bootstrap",
     "bradley_terry",
     "BradleyTerry",
+    "yes_no",
+    "YesNo",
+    "mean_rating",
+    "MeanRating",
     "hype_time",
     "hype_infinity",
     "confidence_sequence",
@@ -60,6 +67,7 @@ _HOME = {
     "FoolRate": "estimate",
     "difference": "compare",
     "Difference": "compare",
+    "pairwise": "compare",
     "mixed_model": "mixed.model",
     "MixedModel": "mixed.model",
     "participant_bootstrap": "bootstrap",
@@ -67,6 +75,10 @@ _HOME = {
     "nested_bootstrap": "bootstrap",
     "bradley_terry": "preference",
     "BradleyTerry": "preference",
+    "yes_no": "sensitivity",
+    "YesNo": "sensitivity",
+    "mean_rating": "ratings",
+    "MeanRating": "ratings",
     "hype_time": "hype",
     "hype_infinity": "hype",
     "confidence_sequence": "sequential",

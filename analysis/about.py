@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis import designs
 from analysis.history import History
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a share counts, in words: `noun` names it, `verb` fits "… on 30.7% of trials".
+    """What a design's trials count, in words: `noun` names it, `verb` fits "… on 30.7% of trials".
 
     `has_chance`: whether 50 % is what guessing gives, so that tests against chance and claims make sense.
     """
 
     key: str
+    design: str
     noun: str
     verb: str
     has_chance: bool
@@ -26,20 +28,21 @@ class Outcome:
         return self.key == "fool_rate"
 
 
-FOOL_RATE = Outcome("fool_rate", "fool rate", "fooled", has_chance=True)
-JUDGED_REAL = Outcome("judged_real", "share judged real", "taken in by a fake", has_chance=False)
-RATING = Outcome("rating", "mean rating", "", has_chance=False)
-PREFERENCE = Outcome("preference", "share preferred", "", has_chance=True)
-THRESHOLD = Outcome("threshold", "exposure threshold", "", has_chance=False)
+FOOL_RATE = Outcome("fool_rate", designs.PAIR, "fool rate", "fooled", has_chance=True)
+JUDGED_REAL = Outcome("judged_real", designs.SINGLE, "share judged real", "taken in by a fake", has_chance=False)
+RATING = Outcome("rating", designs.RATING, "mean rating", "", has_chance=False)
+PREFERENCE = Outcome("preference", designs.PREFERENCE, "share preferred", "", has_chance=True)
+THRESHOLD = Outcome("threshold", designs.STAIRCASE, "exposure threshold", "", has_chance=False)
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One key of a definition that differs from its preset."""
+    """One key of a definition that differs from its preset; `reason` in the definition's own words, or empty."""
 
     key: str
     preset: str
     study: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)

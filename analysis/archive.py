@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -38,7 +39,11 @@ class Files:
         """Return the paths of all files inside the export."""
         if self._zip is not None:
             return {name.removeprefix(self._prefix) for name in self._zip.namelist()}
-        return {path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()}
+        found: set[str] = set()
+        for folder, _, names in os.walk(self.path):
+            inside = Path(folder).relative_to(self.path).as_posix()
+            found.update(name if inside == "." else f"{inside}/{name}" for name in names)
+        return found
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""

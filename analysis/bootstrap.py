@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from analysis.clustered import Labels
+from analysis.designs import PAIR, SHARES, refuse_other
 from analysis.outcomes import labels_of, outcomes
 
 Floats = npt.NDArray[np.float64]
@@ -61,9 +62,16 @@ class NestedBootstrap:
 
 
 def participant_bootstrap(
-    fooled: Labels, participant: Labels, *, confidence: float = 0.95, n_draws: int = N_DRAWS, seed: int = 0
+    fooled: Labels,
+    participant: Labels,
+    *,
+    confidence: float = 0.95,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+    design: str = PAIR,
 ) -> Bootstrap:
     """Draw participants with all their trials: an interval for these images only."""
+    refuse_other("participant bootstrap", design, *SHARES)
     y, ((codes, people),) = _columns(fooled, participant=participant)
     k_P, n_P = np.bincount(codes, weights=y), np.bincount(codes).astype(np.float64)
     rng = np.random.default_rng(seed)
@@ -80,11 +88,13 @@ def two_way_bootstrap(
     confidence: float = 0.95,
     n_draws: int = N_DRAWS,
     seed: int = 0,
+    design: str = PAIR,
 ) -> Bootstrap:
     """Draw participants and, independently, images; a trial counts as often as both of its own were drawn.
 
     Owen 2007, doi:10.1214/07-AOAS122: never too short, and wider than needed (coverage .96 to .99).
     """
+    refuse_other("two-way bootstrap", design, *SHARES)
     y, ((person, people), (photo, photos)) = _columns(fooled, participant=participant, image=image)
     shape = (len(people), len(photos))
     k_PI = sparse.csr_array((y, (person, photo)), shape=shape)
@@ -106,13 +116,20 @@ def two_way_bootstrap(
 
 
 def nested_bootstrap(
-    fooled: Labels, participant: Labels, condition: Labels | None = None, *, n_draws: int = N_DRAWS, seed: int = 0
+    fooled: Labels,
+    participant: Labels,
+    condition: Labels | None = None,
+    *,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+    design: str = PAIR,
 ) -> NestedBootstrap:
     """Draw participants, and within each drawn one their trials, over all conditions together.
 
     The numbers of github.com/phillipi/AMT_Real_vs_Fake (process_csv.py), for comparison with papers that used it.  It
     holds the photographs fixed, and draws trials twice over: participants' own noise is counted twice.
     """
+    refuse_other("nested bootstrap", design, *SHARES)
     condition = np.full(len(np.asarray(fooled)), "all") if condition is None else condition
     y, ((person, people), (group, names)) = _columns(fooled, participant=participant, condition=condition)
     order = np.argsort(names.astype(str))

@@ -103,7 +103,13 @@ def _check_stimuli(export: Export) -> None:
         bad = ~stimulus.isin(list(condition_of))
         if bad.any():
             refuse("trials.csv", f"stimulus_{which}", bad, stimulus, "a stimulus of manifest.json")
-        bad = (stimulus.map(condition_of) != condition) | (stimulus.map(image_of) != rows["image_id"])
+        # Looked up once per stimulus, not once per trial.
+        codes, names = pd.factorize(stimulus)
+        of_condition, of_image = (
+            pd.Series([of[name] for name in names], dtype="str").take(codes).set_axis(rows.index)
+            for of in (condition_of, image_of)
+        )
+        bad = (of_condition != condition) | (of_image != rows["image_id"])
         if bad.any():
             refuse("trials.csv", f"stimulus_{which}", bad, stimulus, "the row's image_id and condition")
 

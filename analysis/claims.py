@@ -13,9 +13,9 @@ from analysis.compare import Difference
 from analysis.estimate import BOTH, CHANCE, FoolRate
 from analysis.published import FULL_2016
 from analysis.results import Results
+from analysis.sensitivity import YesNo
 from analysis.sentences import ends, p_text, percent, settled
 from analysis.thresholds import Threshold
-from analysis.yes_no import YesNo
 
 # The low anchor counts as well detected if the upper end of its interval is at or below this fool rate:
 # twice what attentive people missed of it in 2016 (13 %), rounded up.

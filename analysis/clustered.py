@@ -80,7 +80,8 @@ class TwoWayVariance:
 
 def cluster(labels: Labels) -> Clustering:
     """Group n labels of any hashable kind; a missing label is refused."""
-    codes_n = pd.factorize(np.asarray(labels))[0].astype(np.int64)
+    # A Series is taken as it is: turning its texts into Python's would cost more than everything else here.
+    codes_n = pd.factorize(labels if isinstance(labels, pd.Series) else np.asarray(labels))[0].astype(np.int64)
     if len(codes_n) == 0:
         raise ValueError("cluster labels: expected at least one trial, got none; pass one label per trial")
     if codes_n.min() < 0:

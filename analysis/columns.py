@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "choice", "integer", "number", "boolean", "time"]
+Kind = Literal["text", "repeated", "choice", "integer", "number", "boolean", "time"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Column:
     """One column: its type, the values it may hold, and whether it may be empty.
 
     `low` is the smallest number allowed; with `above_low` it is itself not allowed.  `may_be_absent`: exports of older
-    versions lack the column, and it is then empty.
+    versions lack the column, and it is then empty.  `repeated` is text with few different values, kept as a category.
     """
 
     name: str
@@ -27,6 +27,10 @@ class Column:
 
 def _full(name: str) -> Column:
     return Column(name, "text", may_be_empty=False)
+
+
+def _repeated(name: str) -> Column:
+    return Column(name, "repeated", may_be_empty=False)
 
 
 def _count(name: str, *, may_be_empty: bool = True) -> Column:
@@ -44,9 +48,9 @@ _RESPONSES = (*_SIDES, "real", "fake")
 TRIALS: tuple[Column, ...] = (
     _full("session_id"),
     _full("participant_id"),
-    _full("study"),
-    _full("definition_sha256"),
-    _full("manifest_sha256"),
+    _repeated("study"),
+    _repeated("definition_sha256"),
+    _repeated("manifest_sha256"),
     _count("trial_index", may_be_empty=False),
     _count("plan_index", may_be_empty=False),
     Column("kind", "choice", ("practice", "test", "catch"), may_be_empty=False),

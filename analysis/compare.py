@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import special
 
 from analysis.clustered import TwoWayVariance, cross, two_way_variance
+from analysis.designs import COMPARED, PAIR, refuse_other
 from analysis.interval import ENOUGH_CLUSTERS, satterthwaite, t_quantile
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +45,7 @@ def difference(
     *,
     confidence: float = 0.95,
     is_floored: bool = True,
+    design: str = PAIR,
 ) -> Difference | None:
     """Contrast two conditions of a table with columns condition, participant, image, fooled (0/1).
 
@@ -54,8 +56,14 @@ def difference(
     clusters Satterthwaite's, at least that many.  V_P + V_I − V_PI is noisy where few people judge the same few
     photographs, and is floored by the smaller of V_P and V_I (docs/coverage.md: coverage .89 to .94 becomes .95 to
     .96); `is_floored=False` takes it and min(P, I) − 1 as they are, as R does.
-    None where fewer than two participants or images leave no variance.
+    None where fewer than two participants or images leave no variance.  `design` is pair, single or rating.
     """
+    refuse_other("difference", design, *COMPARED)
+    if missing := [name for name in ("condition", "participant", "image", "fooled") if name not in trials.columns]:
+        raise ValueError(
+            f"difference: expected the columns condition, participant, image and fooled, got none named {missing[0]}; "
+            "use `analysis.analyse(export).test`, or rename the columns"
+        )
     is_a, is_b = (trials["condition"].eq(name).to_numpy() for name in (condition_a, condition_b))
     y = trials["fooled"].to_numpy(dtype=np.float64)
     for name, arm in ((condition_a, is_a), (condition_b, is_b)):
@@ -94,11 +102,17 @@ def contrast_variance(
 
 
 def pairwise(
-    trials: pd.DataFrame, conditions: list[str], *, confidence: float = 0.95, is_floored: bool = True
+    trials: pd.DataFrame,
+    conditions: list[str],
+    *,
+    confidence: float = 0.95,
+    is_floored: bool = True,
+    design: str = PAIR,
 ) -> tuple[Difference, ...]:
     """Return every pair of conditions in their order, with Holm and Benjamini–Hochberg within the family."""
     found = [
-        difference(trials, a, b, confidence=confidence, is_floored=is_floored) for a, b in combinations(conditions, 2)
+        difference(trials, a, b, confidence=confidence, is_floored=is_floored, design=design)
+        for a, b in combinations(conditions, 2)
     ]
     pairs = [pair for pair in found if pair is not None]
     p = np.array([pair.p for pair in pairs])

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.plan import Plan
@@ -127,41 +129,58 @@ def select(
 ) -> Selection:
     """Apply the rules in order, count what each does, and return the analysed set."""
     rules = planned_rules(plan) if rules is None else rules
-    test = trials[(trials["kind"] == "test")]
-    scored = test[is_answered(test)]
-    instructed = trials[(trials["control"] == "instructed") & is_answered(trials)]
-    wrong = instructed[~instructed["correct"].fillna(value=True).astype(bool)]
-    left = sessions.assign(
-        n_scored=sessions["session_id"].map(scored["session_id"].value_counts()).fillna(0).astype(int),
-        n_instructed_wrong=sessions["session_id"].map(wrong["session_id"].value_counts()).fillna(0).astype(int),
+    answered = is_answered(trials).to_numpy(dtype=bool)
+    is_test = (trials["kind"] == "test").to_numpy(dtype=bool)
+    # Everything below is about numbers: a million texts are compared once, not once per rule.
+    session_of = _places(trials["session_id"], sessions["session_id"])
+    failed = (~trials["correct"].fillna(value=True)).to_numpy(dtype=bool)
+    wrong = (trials["control"] == "instructed").to_numpy(dtype=bool) & answered & failed
+    counted = sessions.assign(
+        n_scored=np.bincount(session_of[is_test & answered], minlength=len(sessions)),
+        n_instructed_wrong=np.bincount(session_of[wrong], minlength=len(sessions)),
     )
-    n_entered, n_test = len(left), len(test)
+    presented = _rows(trials, is_test)
+    session_of_test = session_of[is_test]
+    in_left, in_test = np.ones(len(sessions), dtype=bool), np.ones(len(presented), dtype=bool)
     steps = []
-    left_out_by = pd.Series("", index=test.index, dtype=object)
+    left_out_by = np.full(len(presented), "", dtype=object)
     for rule in rules:
         if rule.unit == "session":
-            hit_sessions = left[rule.matches(left, plan)]
-            hit_trials = test[test["session_id"].isin(hit_sessions["session_id"])]
+            hit_sessions = in_left & rule.matches(counted, plan).to_numpy(dtype=bool)
+            hit_trials = in_test & hit_sessions[session_of_test]
         else:
-            hit_trials = test[rule.matches(test, plan)]
-            hit_sessions = left[left["session_id"].isin(hit_trials["session_id"])]
-        if rule.excludes and len(hit_sessions) + len(hit_trials):
-            test = test[~test.index.isin(hit_trials.index)]
-            left_out_by.loc[hit_trials.index] = rule.name
+            hit_trials = in_test & rule.matches(presented, plan).to_numpy(dtype=bool)
+            hit_sessions = in_left & (np.bincount(session_of_test[hit_trials], minlength=len(sessions)) > 0)
+        if rule.excludes:
+            in_test &= ~hit_trials
+            left_out_by[hit_trials] = rule.name
             if rule.unit == "session":
-                left = left[~left.index.isin(hit_sessions.index)]
+                in_left &= ~hit_sessions
         steps.append(
             Step(
                 rule=rule.name,
                 unit=rule.unit,
                 reads=rule.reads.format(n=plan.max_instructed_failed or 0, frames=plan.max_exposure_error_frames),
                 excludes=rule.excludes,
-                n_sessions=len(hit_sessions),
-                n_trials=len(hit_trials),
-                n_sessions_left=len(left),
-                n_trials_left=len(test),
+                n_sessions=int(hit_sessions.sum()),
+                n_trials=int(hit_trials.sum()),
+                n_sessions_left=int(in_left.sum()),
+                n_trials_left=int(in_test.sum()),
             )
         )
-    kept = trials[trials["session_id"].isin(left["session_id"]) & is_answered(trials)]
-    flow = ExclusionFlow(n_entered, n_test, tuple(steps), len(left), len(test), test["participant_id"].nunique())
-    return Selection(flow, left, kept, test, left_out_by)
+    left, test = _rows(counted, in_left), _rows(presented, in_test)
+    kept = _rows(trials, in_left[session_of] & answered)
+    n_people = test["participant_id"].nunique()
+    flow = ExclusionFlow(len(sessions), len(presented), tuple(steps), len(left), len(test), n_people)
+    return Selection(flow, left, kept, test, pd.Series(left_out_by, index=presented.index))
+
+
+def _places(names: pd.Series[str], known: pd.Series[str]) -> npt.NDArray[np.int64]:
+    """Return where each name stands among the known ones; all of them are known (`analysis.checks`)."""
+    codes, unique = pd.factorize(names)
+    return np.asarray(pd.Index(known).get_indexer(pd.Index(unique))[codes], dtype=np.int64)
+
+
+def _rows(table: pd.DataFrame, mask: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Return the rows of a mask; the table itself, uncopied, where it keeps them all."""
+    return table if mask.all() else table[mask]

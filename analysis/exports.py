@@ -286,7 +286,10 @@ def _about(export: Export, outcome: Outcome, design: str) -> About:
         truth=_truth(study.get("simulation"), outcome),
         deviations=None
         if listed is None
-        else tuple(Deviation(str(one["key"]), _shown(one["preset"]), _shown(one["study"])) for one in listed),
+        else tuple(
+            Deviation(str(one["key"]), _shown(one["preset"]), _shown(one["study"]), str(one.get("reason") or ""))
+            for one in listed
+        ),
         provenance={
             "export": export.source,
             **{f"SHA-256 of {name}": digest for name, digest in export.sha256.items()},
@@ -344,16 +347,12 @@ def _variants(read: _Read, order: list[str], rates: tuple[FoolRate, ...]) -> tup
     )
     variants = []
     for name, reads, rules in choices:
-        if rules == planned:
+        other = {rule.name for rule, mine in zip(rules, planned, strict=True) if rule != mine}
+        if not any(step.n_sessions or step.n_trials for step in read.selection.flow.steps if step.rule in other):
             # The main result, and any choice that comes to the same: nothing to compute again.
             variants.append(Variant(name, reads, rates))
             continue
         selection = select(read.export.sessions, read.export.trials, read.plan, rules)
-        if selection.flow.n_trials_analysed == len(read.test) and selection.test.index.equals(
-            read.selection.test.index
-        ):
-            variants.append(Variant(name, reads, rates))
-            continue
         test = long_table(selection.test, read.kind)
         found = set(test["condition"].unique())
         present = [condition for condition in order if condition in found]

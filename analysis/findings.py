@@ -154,10 +154,13 @@ def _mixed_simulation(sessions: pd.DataFrame) -> Finding | None:
 
 def _goes_back(trials: pd.DataFrame) -> pd.Series[bool]:
     """Mark trials whose time is before that of the trial with the next lower index in the session."""
-    ordered = trials.sort_values(["session_id", "trial_index"], kind="stable")
-    same = ordered["session_id"].eq(ordered["session_id"].shift())
-    back = same & (ordered["shown_at_utc"] < ordered["shown_at_utc"].shift())
-    return back.reindex(trials.index)
+    session = pd.factorize(trials["session_id"])[0]
+    order = np.lexsort((trials["trial_index"].to_numpy(), session))
+    shown = trials["shown_at_utc"].to_numpy(dtype="datetime64[us]")[order]
+    back = np.zeros(len(trials), dtype=bool)
+    # No time (NaT) is neither before nor after anything.
+    back[order[1:]] = (session[order][1:] == session[order][:-1]) & (shown[1:] < shown[:-1])
+    return pd.Series(back, index=trials.index, dtype=bool)
 
 
 def _ended_early(sessions: pd.DataFrame) -> Finding:

@@ -75,7 +75,7 @@ def _ratings(table: LongTable, plan: Plan, rows: pd.DataFrame) -> Results:
         flow=table.flow,
         fool_rates=(),
         anchors=(),
-        differences=pairwise(rows, order, confidence=plan.confidence),
+        differences=pairwise(rows, order, confidence=plan.confidence, design=table.mapping.design),
         secondary={},
         mixed=Mixed(),
         images=means("image", "image_id"),

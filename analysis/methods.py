@@ -71,7 +71,10 @@ def methods(results: Results) -> tuple[str, ...]:
     if results.about.deviations:
         said.append(
             "It deviates from the preset in "
-            + ", ".join(f"{one.key} ({one.study} instead of {one.preset})" for one in results.about.deviations)
+            + ", ".join(
+                f"{one.key} ({one.study} instead of {one.preset}{': ' + one.reason if one.reason else ''})"
+                for one in results.about.deviations
+            )
             + "."
         )
     return (*said, *analysis_sentences(results))

@@ -17,24 +17,23 @@ def read_table(name: str, data: bytes, columns: Iterable[Column]) -> pd.DataFram
     """Parse a CSV into checked, typed columns; further columns are kept out."""
     columns = tuple(columns)
     try:
-        return _read(name, data, columns, numbers=_numbers(columns))
+        return _read(name, data, columns, {column.name: _READ_AS.get(column.kind, "str") for column in columns})
     except ValueError:
         # Something is wrong with it: read it again as text, so that the refusal can show what stands there.
-        return _read(name, data, columns, numbers={})
+        return _read(name, data, columns, {column.name: "str" for column in columns})
 
 
-def _numbers(columns: tuple[Column, ...]) -> dict[str, str]:
-    """Columns that the reader may turn into numbers itself, which is much faster than by way of text."""
-    return {column.name: "float64" for column in columns if column.kind in {"number", "integer"}}
+# What the reader turns into another type itself, much faster than by way of a text per row.
+_READ_AS = {"number": "float64", "integer": "float64", "repeated": "category"}
 
 
-def _read(name: str, data: bytes, columns: tuple[Column, ...], numbers: dict[str, str]) -> pd.DataFrame:
-    wanted = {column.name for column in columns}
+def _read(name: str, data: bytes, columns: tuple[Column, ...], types: dict[str, str]) -> pd.DataFrame:
+    numbers = [column for column, kind in types.items() if kind == "float64"]
     try:
         table = pd.read_csv(
             io.BytesIO(data),
-            dtype={column: numbers.get(column, "str") for column in wanted},
-            usecols=lambda column: column in wanted,
+            dtype=types,
+            usecols=lambda column: column in types,
             encoding="utf-8",
             keep_default_na=False,
             na_values={column: [""] for column in numbers},
@@ -69,7 +68,7 @@ def _typed(name: str, given: pd.Series[Any], column: Column) -> pd.Series[Any]:
     empty = given.isna() if is_number else given == ""
     if not column.may_be_empty and empty.any():
         refuse(name, column.name, empty, given, "a value")
-    if column.kind == "text":
+    if column.kind in {"text", "repeated"}:
         return given
     if column.kind == "choice":
         bad = ~given.isin(("", *column.values))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.clustered import Labels, cross, two_way_variance
 from analysis.compare import contrast_variance
+from analysis.designs import RATING, refuse_other
 from analysis.estimate import BOTH
 from analysis.interval import t_quantile
 
@@ -32,9 +33,16 @@ class MeanRating:
 
 
 def mean_rating(
-    rating: Labels, participant: Labels, image: Labels, *, condition: str = "", confidence: float = 0.95
+    rating: Labels,
+    participant: Labels,
+    image: Labels,
+    *,
+    condition: str = "",
+    confidence: float = 0.95,
+    design: str = RATING,
 ) -> MeanRating:
     """Mean ± t·√V; V and df from the influences (y − ȳ)/n, as for a difference (Cameron, Gelbach, Miller 2011)."""
+    refuse_other("mean rating", design, RATING)
     y = pd.to_numeric(pd.Series(np.asarray(rating)), errors="coerce").to_numpy(dtype=np.float64)
     if len(y) == 0 or not np.isfinite(y).all():
         raise ValueError(

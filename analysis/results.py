@@ -20,11 +20,11 @@ from analysis.preference import BradleyTerry
 from analysis.quality import Exposure, Instructed
 from analysis.ratings import MeanRating
 from analysis.secondary import Estimate, Mixed, mixed, secondary_estimates
+from analysis.sensitivity import YesNo, share
 from analysis.shrinkage import heterogeneity_p
 from analysis.thresholds import Threshold
 from analysis.trials import Export
 from analysis.units import image_table, participant_table
-from analysis.yes_no import YesNo, share
 
 if TYPE_CHECKING:
     from analysis.singles import Judged
@@ -107,7 +107,8 @@ def assemble(
 ) -> Results:
     """Compute what every table of 0/1 outcomes allows, wherever it came from."""
     images = image_table(test, about.manifest)
-    model = mixed(test, plan.confidence)
+    kind = about.outcome.design
+    model = mixed(test, plan.confidence, kind)
     return Results(
         about=about,
         plan=plan,
@@ -115,7 +116,7 @@ def assemble(
         fool_rates=rates,
         anchors=(),
         differences=differences,
-        secondary=_secondary(test, rates, model),
+        secondary=_secondary(test, rates, model, kind),
         mixed=model,
         images=images,
         participants=participant_table(test),
@@ -168,6 +169,8 @@ def condition_rates(
     )
 
 
-def _secondary(test: pd.DataFrame, rates: tuple[FoolRate, ...], model: Mixed) -> dict[str, tuple[Estimate, ...]]:
+def _secondary(
+    test: pd.DataFrame, rates: tuple[FoolRate, ...], model: Mixed, design: str
+) -> dict[str, tuple[Estimate, ...]]:
     rows_of = {str(name): rows for name, rows in test.groupby("condition", sort=False, observed=True)}
-    return {rate.condition: secondary_estimates(rate, model, rows_of[rate.condition]) for rate in rates}
+    return {rate.condition: secondary_estimates(rate, model, rows_of[rate.condition], design) for rate in rates}

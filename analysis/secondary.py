@@ -59,7 +59,7 @@ class Mixed:
     note: str = ""
 
 
-def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame) -> tuple[Estimate, ...]:
+def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame, design: str) -> tuple[Estimate, ...]:
     """Estimate one condition's rate again by every other method; the primary estimate comes first.
 
     `rows` are the condition's trials with participant, image and fooled (0/1); a large table's are not drawn again.
@@ -68,7 +68,7 @@ def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame) -> tup
     found = [Estimate(rate.method, rate.estimand, p, rate.ci_low, rate.ci_high, "primary")]
     if rate.condition in mixed.marginal:
         found.append(mixed.marginal[rate.condition])
-    found += _bootstraps(rate, rows)
+    found += _bootstraps(rate, rows, design)
     for name, interval in (
         ("Wilson", proportions.wilson(k, n, rate.confidence)),
         ("Clopper–Pearson", proportions.clopper_pearson(k, n, rate.confidence)),
@@ -79,21 +79,26 @@ def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame) -> tup
     return tuple(found)
 
 
-def _bootstraps(rate: FoolRate, rows: pd.DataFrame) -> list[Estimate]:
+def _bootstraps(rate: FoolRate, rows: pd.DataFrame, design: str) -> list[Estimate]:
     """The bootstraps that the layout allows; none of a rate without variance, which they would call certain."""
     if rate.n_fooled in {0, rate.n_trials} or rate.n_participants < 2 or len(rows) > LARGEST_FIT:
         return []
     found = []
     if rate.n_images > 1:
         both = two_way_bootstrap(
-            rows["fooled"], rows["participant"], rows["image"], confidence=rate.confidence, n_draws=TWO_WAY_DRAWS
+            rows["fooled"],
+            rows["participant"],
+            rows["image"],
+            confidence=rate.confidence,
+            n_draws=TWO_WAY_DRAWS,
+            design=design,
         )
         found.append(Estimate(_drawn(both.method, both.n_draws), BOTH, rate.fool_rate, both.ci_low, both.ci_high))
-    people = participant_bootstrap(rows["fooled"], rows["participant"], confidence=rate.confidence)
+    people = participant_bootstrap(rows["fooled"], rows["participant"], confidence=rate.confidence, design=design)
     found.append(
         Estimate(_drawn(people.method, people.n_draws), people.estimand, rate.fool_rate, people.ci_low, people.ci_high)
     )
-    nested = nested_bootstrap(rows["fooled"], rows["participant"], n_draws=NESTED_DRAWS)
+    nested = nested_bootstrap(rows["fooled"], rows["participant"], n_draws=NESTED_DRAWS, design=design)
     mean, sd = float(nested.mean[0]), float(nested.sd[0])
     reads = "mean ± 1 sd, as papers that used the tool print it: these images, participants' noise counted twice"
     found.append(Estimate(_drawn(NESTED, nested.n_draws), reads, mean, mean - sd, mean + sd, "± sd"))
@@ -104,7 +109,7 @@ def _drawn(method: str, n_draws: int) -> str:
     return f"{method[0].upper()}{method[1:]}, {n_draws:,} draws"
 
 
-def mixed(test: pd.DataFrame, confidence: float) -> Mixed:
+def mixed(test: pd.DataFrame, confidence: float, design: str) -> Mixed:
     """Fit the logistic mixed model to a long table; a table that carries none gets a note instead."""
     if len(test) > LARGEST_FIT:
         return Mixed(note=f"not fitted to more than {LARGEST_FIT:,} trials; use analysis.mixed_model")
@@ -112,7 +117,12 @@ def mixed(test: pd.DataFrame, confidence: float) -> Mixed:
 
     try:
         model = mixed_model(
-            test["fooled"], test["participant"], test["image"], test["condition"].astype(str), confidence=confidence
+            test["fooled"],
+            test["participant"],
+            test["image"],
+            test["condition"].astype(str),
+            confidence=confidence,
+            design=design,
         )
     except (ValueError, np.linalg.LinAlgError) as error:
         return Mixed(note=f"not fitted: {error}")

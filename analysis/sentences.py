@@ -8,8 +8,8 @@ from analysis.compare import Difference
 from analysis.detection import Share
 from analysis.estimate import ONE_OF_EACH, ONE_PARTICIPANT, FoolRate
 from analysis.ratings import MeanRating
+from analysis.sensitivity import Sensitivity
 from analysis.thresholds import Threshold
-from analysis.yes_no import Sensitivity
 
 # What templates may call by name.
 FILTERS = (

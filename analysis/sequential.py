@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analysis.designs import PAIR, refuse_other
+
 Floats = npt.NDArray[np.float64]
 
 ESTIMAND = "this population of participants, and these photographs only; valid at every look"
@@ -74,11 +76,12 @@ def log_capital(means: npt.ArrayLike, rate: npt.ArrayLike, confidence: float = 0
     return np.asarray(np.maximum(richer, poorer) - math.log(2))
 
 
-def confidence_sequence(means: npt.ArrayLike, *, confidence: float = 0.95) -> Sequence:
+def confidence_sequence(means: npt.ArrayLike, *, confidence: float = 0.95, design: str = PAIR) -> Sequence:
     """Follow T participants' fool rates, in the order in which they finished.
 
-    Raises ValueError where a mean is missing or outside [0, 1].
+    Raises ValueError where a mean is missing or outside [0, 1], or where the `design` is not one of pairs.
     """
+    refuse_other("sequence", design, PAIR)
     x = np.asarray(means, dtype=np.float64)
     if x.ndim != 1 or len(x) == 0:
         raise ValueError(f"sequence: expected one mean per participant, got an array of shape {x.shape}")

@@ -15,7 +15,7 @@ from analysis.hype import HypeInfinity, hype_infinity
 from analysis.plan import Plan
 from analysis.results import Results, assemble, condition_rates
 from analysis.secondary import mixed, secondary_estimates
-from analysis.yes_no import YesNo, yes_no
+from analysis.sensitivity import YesNo, yes_no
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,14 @@ def single_results(
     judged = yes_no(rows.rename(columns={"fooled": "judged_real"}), confidence=plan.confidence)
     rates = condition_rates(fakes, order, plan.confidence, SINGLE)
     results = assemble(
-        about, plan, flow, fakes, rates, pairwise(fakes, order, confidence=plan.confidence), findings, trace
+        about,
+        plan,
+        flow,
+        fakes,
+        rates,
+        pairwise(fakes, order, confidence=plan.confidence, design=SINGLE),
+        findings,
+        trace,
     )
     correct = rows.assign(fooled=(rows["fooled"].astype(bool) != rows["is_fake"]).astype(float))
     accuracy = replace(judged.accuracy, condition="accuracy, fakes and originals")
@@ -55,7 +62,7 @@ def single_results(
         yes_no=judged,
         judged=_by_condition(rows, judged, order, plan),
         secondary={
-            accuracy.condition: secondary_estimates(accuracy, mixed(whole, plan.confidence), whole),
+            accuracy.condition: secondary_estimates(accuracy, mixed(whole, plan.confidence, SINGLE), whole, SINGLE),
             **results.secondary,
         },
     )

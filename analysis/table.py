@@ -72,8 +72,11 @@ LETTERS = {
 }
 
 
+_ESCAPES = str.maketrans(LETTERS)
+
+
 def _escaped(text: str) -> str:
-    return "".join(LETTERS.get(letter, letter) for letter in text)
+    return text.translate(_ESCAPES)
 
 
 def interval_cell(row: Any) -> str:

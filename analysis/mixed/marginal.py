@@ -5,11 +5,12 @@ The nodes lie in the probability integral's own scale; 80 of them give twelve di
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,5 +44,17 @@ def intercept_of(rate: float, sd: float) -> float:
     """The b whose marginal rate is the given one, in (0, 1)."""
     if not 0 < rate < 1:
         raise ValueError(f"marginal rate: expected a rate between 0 and 1, got {rate}; write 10 % as 0.1")
-    bound = abs(float(special.logit(rate))) * (1 + sd) + 10 + 4 * sd**2
-    return float(optimize.brentq(lambda b: float(marginal_rate(b, sd)) - rate, -bound, bound, xtol=1e-13))
+    high = abs(float(special.logit(rate))) * (1 + sd) + 10 + 4 * sd**2
+    low = -high
+    # Newton's steps, halving the bracket where one leaves it: scipy.optimize would take longer to import.
+    b = following = 0.0
+    for _ in range(200):
+        b = following
+        gap = float(marginal_rate(b, sd)) - rate
+        low, high = (low, b) if gap > 0 else (b, high)
+        slope = marginal_slopes(b, sd)[0]
+        step = b - gap / slope if slope > 0 else math.inf
+        following = step if low < step < high else (low + high) / 2
+        if abs(following - b) <= 1e-13 * max(1.0, abs(b)):
+            break
+    return following

@@ -16,6 +16,7 @@ from scipy import special
 from threadpoolctl import threadpool_limits
 
 from analysis.clustered import Labels
+from analysis.designs import PAIR, SHARES, refuse_other
 from analysis.mixed.cells import Cells, count_cells
 from analysis.mixed.design import Design, read_design
 from analysis.mixed.laplace import Laplace
@@ -89,27 +90,30 @@ def mixed_model(
     confidence: float = 0.95,
     n_nodes: int = DEFAULT_NODES,
     start: MixedModel | None = None,
+    design: str = PAIR,
 ) -> MixedModel:
     """Fit the model to n trials: outcomes 0/1 and one label each per trial.
 
     `has_interaction` adds (1 | image:condition).  `participant` or `image` may be None (or have one level): one
     grouping factor is left, and `n_nodes` points of adaptive quadrature are used (1 is Laplace).  `start` is an
-    earlier fit with the same conditions, to begin from.  Raises ValueError for trials that carry no such model.
+    earlier fit with the same conditions, to begin from.  Raises ValueError for trials that carry no such model, and for
+    a `design` whose outcome is not a share (staircases, ratings).
     """
+    refuse_other("mixed model", design, *SHARES)
     z = z_quantile(confidence)
-    design = read_design(fooled, participant, image, condition)
+    layout = read_design(fooled, participant, image, condition)
     if has_interaction:
-        _check_interaction(design)
+        _check_interaction(layout)
     known = {term: start[term] for term in start.terms} if start else {}
-    minimum, sd_names, method = _fit(design, has_interaction, n_nodes, known)
-    K = len(design.conditions)
+    minimum, sd_names, method = _fit(layout, has_interaction, n_nodes, known)
+    K = len(layout.conditions)
     place = minimum.place
     at_bound = np.concatenate([np.zeros(K, bool), place[K:] <= 2 * SMALLEST_SD])
     free = minimum.is_free & ~at_bound & ~np.isnan(np.diag(minimum.hessian))
     covariance = _covariance(minimum.hessian, free)
     is_converged = minimum.is_converged and bool(np.isfinite(covariance[np.ix_(free, free)]).all())
     estimates = np.where(at_bound, 0.0, place)
-    warnings = list(design.warnings)
+    warnings = list(layout.warnings)
     for name, sd in zip(sd_names, estimates[K:], strict=True):
         if sd == 0:
             warnings.append(f"{name} is at its boundary, 0: the trials show no spread there beyond chance")
@@ -122,23 +126,23 @@ def mixed_model(
         )
     model = MixedModel(
         formula="y ~ 0 + condition"
-        + "".join(f" + (1 | {name})" for name in design.factors)
+        + "".join(f" + (1 | {name})" for name in layout.factors)
         + (" + (1 | image:condition)" if has_interaction else ""),
-        terms=(*design.conditions, *sd_names),
+        terms=(*layout.conditions, *sd_names),
         estimates=estimates,
         se=np.sqrt(np.diag(covariance)),
         covariance=covariance,
         log_likelihood=-minimum.value,
-        marginal=_marginal(design.conditions, estimates, covariance, free, z),
-        n_trials=design.n_trials,
-        n_participants=design.n_participants,
-        n_images=design.n_images,
+        marginal=_marginal(layout.conditions, estimates, covariance, free, z),
+        n_trials=layout.n_trials,
+        n_participants=layout.n_participants,
+        n_images=layout.n_images,
         method=method,
         is_converged=is_converged,
         warnings=tuple(warnings),
         confidence=confidence,
     )
-    return _with_infinite(model, design)
+    return _with_infinite(model, layout)
 
 
 def _covariance(hessian: Floats, free: npt.NDArray[np.bool_]) -> Floats:

@@ -13,6 +13,8 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 BLUE, VERMILION, GREEN, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#8a8f98", "#22262b"
@@ -78,8 +80,12 @@ def save(figure: Figure, directory: Path, name: str) -> str:
         # Laid out once, not once per file: the layout is most of the drawing.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        figure.savefig(directory / f"{name}.png", dpi=200, metadata={"Software": None})
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        # The canvases themselves: savefig draws every figure once more, for sizes that are known here.
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        FigureCanvasSVG(figure).print_svg(text, metadata=nothing)  # type: ignore[no-untyped-call]
+        figure.dpi = 200
+        png = directory / f"{name}.png"
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
     svg = text.getvalue()
     (directory / f"{name}.svg").write_text(svg, encoding="utf-8")
     return inline_svg(svg, name)

@@ -1,13 +1,31 @@
 """What an export's own record and its oddities do to a report, and which tables which estimator refuses."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import analyse, bradley_terry, fool_rate, hype_infinity, hype_time, read_export
+import analysis
+from analysis import (
+    analyse,
+    bradley_terry,
+    confidence_sequence,
+    difference,
+    fool_rate,
+    hype_infinity,
+    hype_time,
+    mean_rating,
+    mixed_model,
+    nested_bootstrap,
+    pairwise,
+    participant_bootstrap,
+    read_export,
+    two_way_bootstrap,
+    yes_no,
+)
 from analysis.archive import ExportError
 from analysis.claims import versus_2016
 from analysis.cli import main
@@ -18,7 +36,7 @@ from analysis.findings import found_in_export
 from analysis.history import read_history
 from analysis.methods import methods
 from analysis.plan import Plan
-from analysis.yes_no import yes_no
+from analysis.report import write_report
 
 RECORD = {
     "state": "running",
@@ -85,6 +103,28 @@ def test_an_older_export_has_no_record(export):
     assert "looked at" not in " ".join(methods(analyse(export)))
 
 
+DEVIATIONS = [
+    {"key": "catch.n_instructed", "preset": 3, "study": 0, "reason": "the paper reports no attention checks"},
+    {"key": "timing.exposure_ms", "preset": 1000, "study": 500, "reason": ""},
+]
+
+
+def test_deviations_stand_in_the_page_with_their_reasons(export_dir, tmp_path, no_figures):
+    """Every key that differs from the preset is listed unasked: both values and the definition's own reason."""
+    path = export_dir / "study.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "deviations": DEVIATIONS}))
+    results = analyse(read_export(export_dir))
+    assert "catch.n_instructed (0 instead of 3: the paper reports no attention checks)" in " ".join(methods(results))
+    page = write_report(results, tmp_path / "out").read_text()
+    section = page[page.index('<section id="deviations">') :]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", section)[1:3]]
+    assert rows == [
+        ["<code>catch.n_instructed</code>", "3", "0", "the paper reports no attention checks"],
+        ["<code>timing.exposure_ms</code>", "1000", "500", "none given"],
+    ]
+    assert "deviates from its preset in 2 keys" in (tmp_path / "out" / "summary.html").read_text()
+
+
 def test_people_in_two_arms(export):
     """Somebody with a session in each arm of a between design is named; in a within design nobody is."""
     complete = export.sessions.index[export.sessions["status"] == "complete"]
@@ -126,33 +166,66 @@ def test_withdrawn_data_that_are_still_there(export):
     assert findings(replace(export, study=study))["withdrawn_but_there"].examples == (session,)
 
 
-ARRAYS = {
-    "pair": lambda design: fool_rate([0, 1, 1, 0], list("ppqq"), list("ijij"), design=design),
-    "single": lambda design: hype_infinity([0, 1, 1, 0], [0, 1, 0, 1], list("ppqq"), n_draws=10, design=design),
-    "staircase": lambda design: hype_time([100, 110, 100, 90], list("ppqq"), n_draws=10, design=design),
-    "preference": lambda design: bradley_terry(list("aabb"), list("bbaa"), [1, 0, 1, 0], design=design),
+LONG = pd.DataFrame(
+    {
+        "condition": list("aabbaabb"),
+        "participant": list("ppppqqqq"),
+        "image": list("ijijijij"),
+        "fooled": [0, 1, 1, 0, 1, 0, 0, 0],
+        "is_fake": [0, 1, 0, 1, 0, 1, 1, 0],
+        "judged_real": [0, 1, 1, 0, 1, 0, 1, 0],
+    }
+)
+Y, PEOPLE, IMAGES = LONG["fooled"], LONG["participant"], LONG["image"]
+# Every public estimator, and the designs whose tables it is for.
+ESTIMATORS = {
+    "fool_rate": ("pair", lambda d: fool_rate(Y, PEOPLE, IMAGES, design=d)),
+    "difference": ("pair single rating", lambda d: difference(LONG, "a", "b", design=d)),
+    "pairwise": ("pair single rating", lambda d: pairwise(LONG, ["a", "b"], design=d)),
+    "mixed_model": ("pair single preference", lambda d: mixed_model(Y, PEOPLE, IMAGES, design=d)),
+    "participant_bootstrap": (
+        "pair single preference",
+        lambda d: participant_bootstrap(Y, PEOPLE, n_draws=10, design=d),
+    ),
+    "two_way_bootstrap": (
+        "pair single preference",
+        lambda d: two_way_bootstrap(Y, PEOPLE, IMAGES, n_draws=10, design=d),
+    ),
+    "nested_bootstrap": ("pair single preference", lambda d: nested_bootstrap(Y, PEOPLE, n_draws=10, design=d)),
+    "confidence_sequence": ("pair", lambda d: confidence_sequence([0.1, 0.2], design=d)),
+    "yes_no": ("single", lambda d: yes_no(LONG, design=d)),
+    "hype_infinity": ("single", lambda d: hype_infinity(Y, LONG["is_fake"], PEOPLE, n_draws=10, design=d)),
+    "hype_time": ("staircase", lambda d: hype_time([100, 110, 100, 90], list("ppqq"), n_draws=10, design=d)),
+    "bradley_terry": ("preference", lambda d: bradley_terry(list("aabb"), list("bbaa"), [1, 0, 1, 0], design=d)),
+    "mean_rating": ("rating", lambda d: mean_rating(Y, PEOPLE, IMAGES, design=d)),
 }
-DESIGNS = ("sequential_pair", "simultaneous_pair", "single", "staircase", "preference")
+# What is public and estimates nothing from a table's trials.
+OTHERS = {"read_export", "read_table", "make_mapping", "analyse", "analyse_table", "write_report"}
+DESIGNS = ("sequential_pair", "simultaneous_pair", "single", "staircase", "preference", "rating")
 
 
-@pytest.mark.parametrize("mine", ARRAYS)
+def test_no_public_estimator_is_without_a_design():
+    """A function added to the package's public names has its designs stated, and refuses the others."""
+    functions = {name for name in analysis.__all__ if not isinstance(getattr(analysis, name), type)}
+    assert functions == ESTIMATORS.keys() | OTHERS
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
 @pytest.mark.parametrize("design", DESIGNS)
-def test_every_table_is_refused_by_the_estimators_of_other_designs(mine, design):
+def test_every_table_is_refused_by_the_estimators_of_other_designs(name, design):
     """Each estimator takes the designs that are its own, and names what serves the others."""
-    if design == mine or (mine == "pair" and design.endswith("_pair")):
-        assert ARRAYS[mine](design)
+    mine, estimate = ESTIMATORS[name]
+    if design.removeprefix("sequential_").removeprefix("simultaneous_") in mine.split():
+        assert estimate(design)
     else:
         with pytest.raises(ValueError, match=r"expected a .* design.*, got '.*'; "):
-            ARRAYS[mine](design)
+            estimate(design)
 
 
-def test_yes_no_refuses_pairs():
-    """Accuracy and d′ are of single pictures."""
-    rows = pd.DataFrame(
-        {"participant": list("ppqq"), "image": list("ijij"), "is_fake": [0, 1, 0, 1], "judged_real": [0, 1, 1, 0]}
-    )
-    with pytest.raises(ValueError, match=r"expected a single design, got 'sequential_pair'; pairs of a fake"):
-        yes_no(rows, design="sequential_pair")
+def test_a_table_without_the_columns_is_refused_by_name():
+    """A table of other columns gets a sentence, not a KeyError."""
+    with pytest.raises(ValueError, match=r"difference: expected the columns condition, .* got none named image"):
+        difference(LONG.drop(columns="image"), "a", "b")
 
 
 def test_mixed_designs_are_refused(export):

@@ -13,7 +13,7 @@ from analysis.cli import main
 from analysis.foreign import TableError
 from analysis.mapping import MappingError, read_mapping
 from analysis.ratings import mean_rating
-from analysis.yes_no import sensitivity, yes_no
+from analysis.sensitivity import sensitivity, yes_no
 
 COLUMNS = {"participant": "who", "item": "photo", "condition": "system", "fooled": "took_fake"}
 

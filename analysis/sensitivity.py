@@ -97,7 +97,7 @@ def yes_no(trials: pd.DataFrame, *, confidence: float = 0.95, design: str = SING
         accuracy=share(correct, trials, "all", confidence),
         accuracy_fake=share(correct[fake], trials[fake], "fake", confidence),
         accuracy_real=share(correct[~fake], trials[~fake], "real", confidence),
-        difference=difference(long, "fake", "real", confidence=confidence),
+        difference=difference(long, "fake", "real", confidence=confidence, design=SINGLE),
         naive_p=_chi_square_p(fake.to_numpy(), correct.to_numpy()),
         sensitivity=sensitivity(trials, confidence=confidence),
         is_balanced=abs(float(fake.mean()) - 0.5) < 0.005,
