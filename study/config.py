@@ -122,6 +122,11 @@ class Settings:
         return self.instance / "uploads"
 
     @property
+    def bundles(self) -> Path:
+        """Bundles for publication, for a day."""
+        return self.instance / "bundles"
+
+    @property
     def reports(self) -> Path:
         """Reports built from the console, one folder each."""
         return self.instance / "reports"

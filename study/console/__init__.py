@@ -3,13 +3,14 @@
 from flask import Flask, request
 from flask_wtf.csrf import CSRFProtect
 
-from study.console import accounts, jobs, making, payment, people, sets, studies
+from study.console import accounts, bundles, jobs, making, payment, people, sets, studies
 from study.console.doors import blueprint
 from study.console.monitor import Watch
 from study.jobs.uploads import MAX_UPLOAD_BYTES
 from study.participant.views import blueprint as participant
 
-PAGES = (accounts, jobs, making, payment, people, sets, studies)  # importing them put their addresses on the blueprint
+# Importing them puts their addresses on the blueprint.
+PAGES = (accounts, bundles, jobs, making, payment, people, sets, studies)
 UPLOADS = frozenset({"console.upload_set", "console.render_set"})
 
 

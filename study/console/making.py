@@ -10,6 +10,7 @@ from flask import Response, flash, make_response, redirect, render_template, req
 from werkzeug.wrappers import Response as Redirect
 
 from study.console.doors import blueprint, owners_only
+from study.console.estimating import DEFAULT_AIM, DEFAULT_RATE, Cost, Question, compute, cost, question_of, whole
 from study.console.sets import list_sets
 from study.console.studies import name_of, note
 from study.definition import DEFAULT_PRESET, DefinitionError, StudyDefinition, load_preset, parse_definition, presets
@@ -57,29 +58,6 @@ def timeline(definition: StudyDefinition) -> list[Phase]:
         phases.append(Phase(name, start or ANSWER_MS))
     phases += [Phase("masks", t.n_masks * t.mask_ms)] * bool(t.n_masks)
     return [phase for phase in (*phases, Phase("pause", t.buttons_after_ms), Phase("answer", ANSWER_MS)) if phase.ms]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a study takes, by plain arithmetic; how sure the result will be is `python -m analysis power`."""
-
-    n_participants: int
-    minutes_each: int
-    hours: float
-    pay: float
-    fee: float
-
-    @property
-    def total(self) -> float:
-        """Pay and the platform's fee."""
-        return self.pay + self.fee
-
-
-def cost(definition: StudyDefinition, *, n_participants: int, pay_per_hour: float, fee_percent: float) -> Cost:
-    """Multiply out participants, minutes and money."""
-    hours = n_participants * definition.minutes / 60
-    pay = hours * pay_per_hour
-    return Cost(n_participants, definition.minutes, hours, pay, pay * fee_percent / 100)
 
 
 def toml_of(form: dict[str, str]) -> str:
@@ -165,6 +143,8 @@ def new() -> str:
         "n_participants": "40",
         "pay_per_hour": "12",
         "fee_percent": "33",
+        "expected_rate": str(DEFAULT_RATE),
+        "aim": str(DEFAULT_AIM),
     }
     source = request.args.get("from", "")
     if source:
@@ -200,7 +180,7 @@ def make() -> Response | Redirect:
     """Show what the form amounts to, or make the draft."""
     form = {name: value[:MAX_TEXT] for name, value in request.form.items()}
     try:
-        plan = _plan(form)
+        plan = plan_of(form)
         if form.get("do") == "create":
             return _create(form, plan)
     except (DefinitionError, DesignError, StudyError, ManifestError) as problem:
@@ -218,12 +198,15 @@ class Planned:
     roles: dict[str, int]
     phases: list[Phase]
     cost: Cost
+    question: Question | None
+    """What can be asked of a simulation; None for outcomes that it does not know."""
     pictures: tuple[str, str]
     """Addresses of one pair, for the moving preview."""
     toml: str
 
 
-def _plan(form: dict[str, str]) -> Planned:
+def plan_of(form: dict[str, str]) -> Planned:
+    """Read a form. Raises DefinitionError, DesignError, StudyError, ManifestError."""
     text = toml_of(form)
     definition = parse_definition(text, where="the form")
     if not definition.study.contact:
@@ -245,10 +228,11 @@ def _plan(form: dict[str, str]) -> Planned:
         phases=timeline(definition),
         cost=cost(
             definition,
-            n_participants=_whole(form, "n_participants", 40),
-            pay_per_hour=_whole(form, "pay_per_hour", 12),
-            fee_percent=_whole(form, "fee_percent", 33),
+            n_participants=whole(form, "n_participants", 40),
+            pay_per_hour=whole(form, "pay_per_hour", 12),
+            fee_percent=whole(form, "fee_percent", 33),
         ),
+        question=question_of(definition, pools, form),
         pictures=(
             url_for("console.set_picture", set_id=row.id, stimulus_id=pair[model]),
             url_for("console.set_picture", set_id=row.id, stimulus_id=pair.get(REAL, pair[model])),
@@ -261,14 +245,23 @@ def _manifest_of(row: StimulusSet) -> Manifest:
     return read_manifest(truehue().settings.stimuli / row.folder)
 
 
-def _whole(form: dict[str, str], name: str, default: int) -> int:
-    text = form.get(name, "").strip()
-    return int(text) if text.isdecimal() and len(text) < 7 else default
-
-
 def _form(form: dict[str, str], *, plan: Planned | None = None, problem: str = "", status: int = 200) -> Response:
     body = render_template("console/new.html", values=form, problem=problem, plan=plan, **_choices())
     return make_response(body, status)
+
+
+@blueprint.post("/new/estimate")
+@owners_only
+def estimate() -> str:
+    """Answer with the part of the page that says what the form amounts to in time, money and certainty."""
+    form = {name: value[:MAX_TEXT] for name, value in request.form.items()}
+    is_asked = form.get("power") == "yes"
+    try:
+        plan = plan_of(form)
+    except (DefinitionError, DesignError, StudyError, ManifestError) as problem:
+        return render_template("console/estimate.html", plan=None, problem=str(problem))
+    power = compute(plan.question) if is_asked and plan.question is not None else None
+    return render_template("console/estimate.html", plan=plan, power=power, is_asked=is_asked, problem="")
 
 
 def _create(form: dict[str, str], plan: Planned) -> Redirect:

@@ -94,6 +94,7 @@ def study(name: str) -> Response:
             name=name_of(row),
             study=here.desk.study(row.id),
             reports=listed,
+            bundles=_bundles(row),
             monitor=_monitor(row),
             look=declared_look(row),
             launch=launch,
@@ -113,6 +114,12 @@ def report_list(name: str) -> str:
     return render_template(
         "console/reports.html", name=name_of(row), reports=reports.list_reports(truehue().settings, row.slug)
     )
+
+
+def _bundles(row: StudyRow) -> list[Any]:
+    from study.console.bundles import list_bundles  # which needs this module
+
+    return list_bundles(truehue().settings, row.slug)
 
 
 def _move_words(before: str, after: str) -> tuple[str, str]:
@@ -207,7 +214,7 @@ def audit_log() -> str:
         return render_template("console/audit.html", rows=audit.read(connection, limit=500))
 
 
-def _unblind(row: StudyRow, what: str) -> None:
+def unblind(row: StudyRow, what: str) -> None:
     """Looking at answers while people still come in is written down, and asked for in so many words."""
     if row.state in lifecycle.BLIND and row.simulation is None:
         if request.form.get("unblind") != "yes":
@@ -222,7 +229,7 @@ def _unblind(row: StudyRow, what: str) -> None:
 def export(name: str) -> Response:
     """Download a study's data."""
     row, here = find(name), truehue()
-    _unblind(row, "export")
+    unblind(row, "export")
     with tempfile.TemporaryDirectory(dir=here.settings.instance, prefix=".export-") as scratch:
         path = write_export(
             here.desk.database, here.settings.stimuli, row.id, Path(scratch) / f"{row.slug}.zip", now=now()
@@ -246,7 +253,7 @@ def export(name: str) -> Response:
 def build_report(name: str) -> Redirect:
     """Begin to build a report of the present data."""
     row, here = find(name), truehue()
-    _unblind(row, "report")
+    unblind(row, "report")
     state, is_new = reports.ask(
         here.desk, here.settings, row.id, by=g.researcher.email, reason=request.form.get("reason", ""), now=now()
     )

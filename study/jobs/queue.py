@@ -13,7 +13,8 @@ from sqlalchemy import select
 from study.config import Settings
 from study.db import Database
 from study.jobs.errors import JobError
-from study.jobs.work import KINDS, Tools
+from study.jobs.tools import Tools
+from study.jobs.work import KINDS
 from study.models import JobRow
 from study.sessions import Desk
 

@@ -6,18 +6,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from study.config import Settings
+from study.jobs.bundles import build_bundle
 from study.jobs.errors import JobError
+from study.jobs.tools import Tools
 from study.jobs.uploads import unpack_set
 from study.recruitment.payment import approve
 from study.recruitment.prolific_api import ProlificApi
 from study.reports import build_asked
-from study.sessions import Desk
 from study.stimuli import import_set
 
 TIMEOUT_S = 6 * 3600
@@ -25,16 +24,6 @@ NO_COLORIZER = (
     "this server has no colorizer; run: pip install 'truehue[colorizer]', or render elsewhere with "
     "`python -m colorizer stimuli` and upload the set"
 )
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What a job works with."""
-
-    desk: Desk
-    settings: Settings
-    tell: Callable[..., None]
-    job_id: int
 
 
 def has_colorizer() -> bool:
@@ -128,6 +117,7 @@ def approve_submissions(tools: Tools, arguments: Mapping[str, Any]) -> str:
 
 KINDS: Mapping[str, Callable[[Tools, Mapping[str, Any]], str]] = {
     "render": render_stimuli,
+    "bundle": build_bundle,
     "prolific-approve": approve_submissions,
     "report": build_report,
     "take-set": take_set,

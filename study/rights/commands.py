@@ -5,6 +5,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from study import audit
+from study.jobs.bundles import delete_old
 from study.models import RecruitRow, SessionRow
 from study.oneline import one_line_errors, open_desk
 from study.recruitment.people import person_hmac
@@ -14,7 +15,7 @@ from study.rights.sheet import data_protection_sheet
 from study.rights.withdrawal import WithdrawalError, read_code, withdraw_on
 from study.sessions import Desk
 from study.studies import find_row, find_study
-from study.web import now
+from study.web import now, truehue
 
 
 @click.command("withdraw")
@@ -66,8 +67,9 @@ def session_of(desk: Desk, slug: str, platform: str, name: str) -> str:
 @with_appcontext
 @one_line_errors
 def retention() -> None:
-    """Delete the platforms' names of people whose time has come; run it every night."""
+    """Delete the platforms' names of people whose time has come, and old bundles; run it every night."""
     desk = open_desk()
+    delete_old(truehue().settings.bundles, now=now())
     n = delete_due_identities(desk.database, now=now())
     if n:
         with desk.database.writing() as connection:

@@ -2,6 +2,7 @@
 
 const POLL_MS = 10_000;
 const WORK_MS = 1_500;
+const TYPING_MS = 500;
 
 /** Replace the progress part every ten seconds while the page can be seen. */
 function keepCurrent(section) {
@@ -31,6 +32,36 @@ function keepUntilDone(part) {
   }, WORK_MS);
 }
 
+/** Say what the form amounts to while it is filled in: time and money at once, certainty some seconds later. */
+function prepareEstimate(form) {
+  const part = document.getElementById("estimate");
+  let timer = 0;
+  let newest = 0;
+  const ask = async (power) => {
+    const number = newest;
+    const body = new FormData(form);
+    body.set("power", power);
+    try {
+      const reply = await fetch(form.dataset.estimate, { method: "POST", body });
+      const text = await reply.text();
+      if (reply.ok && !reply.redirected && number === newest) part.innerHTML = text;
+    } catch {
+      // The next change tries again.
+    }
+  };
+  const update = async () => {
+    newest += 1;
+    const number = newest;
+    await ask("no");
+    if (number === newest && part.querySelector("dl")) await ask("yes");
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(update, TYPING_MS);
+  });
+  update();
+}
+
 /** Play one trial with its own timing, roughly: this shows a design, it measures nothing. */
 function preparePreview(box) {
   const [first, second] = box.querySelectorAll("img");
@@ -57,3 +88,4 @@ function preparePreview(box) {
 for (const section of document.querySelectorAll("[data-live=yes]")) keepCurrent(section);
 for (const box of document.querySelectorAll("[data-preview]")) preparePreview(box);
 for (const part of document.querySelectorAll("[data-current]")) keepUntilDone(part);
+for (const form of document.querySelectorAll("[data-estimate]")) prepareEstimate(form);

@@ -12,7 +12,9 @@ from conftest import NOW, SMALL
 from study import create_app, jobs, reports, researchers
 from study.config import read_settings
 from study.export import utc_text
+from study.jobs.bundles import delete_old
 from study.jobs.queue import work
+from study.rights import withdraw
 from study.simulate import Parameters, simulate
 
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
@@ -43,8 +45,14 @@ def test_every_page_of_the_console_asks_who_it_is(client, study):
     for rule in rules:
         if rule.endpoint in {"console.sign_in", "console.check_sign_in", "console.enter", "console.sign_out"}:
             continue
-        url = rule.rule.replace("<name>", "small").replace("<report_id>", "x").replace("<kind>", "md")
+        url = (
+            rule.rule.replace("<name>", "small")
+            .replace("<report_id>", "x")
+            .replace("<kind>", "md")
+            .replace("<file>", "x")
+        )
         url = url.replace("<page>", "summary.html").replace("<int:set_id>", "1").replace("<stimulus_id>", "x")
+        url = url.replace("<file>", "x")
         if "GET" in (rule.methods or ()):
             reply = client.get(url)
             assert (reply.status_code, reply.headers["Location"]) == (303, "/console/sign-in"), url
@@ -203,6 +211,30 @@ def test_reports_are_jobs_and_each_is_kept(client, desk, study, settings):
     assert client.get(f"{url}summary.html").status_code == 200
     assert client.get(f"{url}state.json").status_code == 404
     assert client.get("/console/study/small/report/..%2F..%2Fx/").status_code == 404
+
+
+def test_a_bundle_is_made_and_gone_after_a_withdrawal(client, desk, study, settings, participant):
+    """A job writes it; it is fetched from the page; after a withdrawal, or a day, it is there no more."""
+    participant.begin().finish_trials()
+    participant.fill_in()
+    sign_in(client)
+    url = "/console/study/small/bundle"
+    assert post(client, url, format="parquet").status_code == 400, "the study runs: unblinding is asked for"
+    assert post(client, url, format="exe", unblind="yes").status_code == 400
+    post(client, url, format="parquet", unblind="yes", reason="a look")
+    work_off(desk, settings)
+    (job,) = jobs.list_jobs(desk.database)
+    assert (job.status, job.message) == ("done", "written")
+    (link,) = re.findall(r'href="([^"]+/bundle/[^"]+)"', client.get("/console/study/small/").text)
+    with zipfile.ZipFile(io.BytesIO(client.get(link, buffered=True).data)) as archive:
+        assert any(name.endswith("trials.parquet") for name in archive.namelist())
+    assert "bundle fetched" in client.get("/console/audit").text
+    withdraw(desk, participant.state.session_id, by="participant", now=datetime.now(UTC))
+    assert client.get(link).status_code == 404
+    assert "/bundle/small" not in client.get("/console/study/small/").text
+    assert client.get(f"{url}/..%2F..%2Fsecret_key").status_code == 404
+    delete_old(settings.bundles, now=datetime.now(UTC) + timedelta(days=2))
+    assert list(settings.bundles.glob("*/*")) == []
 
 
 def test_a_failed_report_says_why_and_the_next_is_another(client, desk, study, settings, participant):

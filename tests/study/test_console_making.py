@@ -2,12 +2,13 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 from conftest import NOW, SMALL
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import make_set
 from PIL import Image
@@ -15,7 +16,8 @@ from test_console import EMAIL, PASSWORD, post, sign_in
 
 from study import jobs, researchers
 from study.config import read_settings
-from study.console.making import cost, timeline, toml_of
+from study.console.estimating import Question, compute, cost
+from study.console.making import timeline, toml_of
 from study.console.monitor import Watch, browser_of
 from study.console.sets import check_set
 from study.definition import DefinitionError, load_preset, parse_definition
@@ -79,6 +81,7 @@ def test_a_wrong_form_is_explained_and_kept(client, study, change, words):
     assert 'value="Fresh"' in reply.text, "what was typed is still there"
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(st.text(max_size=40), st.text(max_size=60))
 def test_whatever_is_typed_becomes_toml_that_says_it(title, contact):
     text = toml_of({**FORM, "study.title": title, "study.contact": contact})
@@ -87,6 +90,7 @@ def test_whatever_is_typed_becomes_toml_that_says_it(title, contact):
     assert definition.study.contact == contact
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(st.text(max_size=80))
 def test_no_typed_settings_break_the_form(more):
     try:
@@ -107,6 +111,31 @@ def test_cost_is_arithmetic():
     assert found.hours == pytest.approx(definition.minutes)
     assert found.pay == pytest.approx(12 * definition.minutes)
     assert found.total == pytest.approx(18 * definition.minutes)
+
+
+def test_the_estimate_follows_the_form(client, study, two_models):
+    """Time and money at once; certainty from the analysis' own simulation; a wrong form says what is missing."""
+    form = {**FORM, **SMALLER, "n_participants": "30", "pay_per_hour": "12", "fee_percent": "50"}
+    page = "/console/new/estimate"
+    quick = post(client, page, "/console/new", **form).text
+    assert "hours of 30 people" in quick
+    assert "being computed" in quick
+    sure = post(client, page, "/console/new", power="yes", **form).text
+    assert re.search(r"known to <strong>± \d+\.\d points", sure)
+    assert "--participants 30" in sure
+    wrong = post(client, page, "/console/new", **{**form, "test.n_trials": "4000"})
+    assert "No estimate yet" in wrong.text
+    assert wrong.status_code == 200
+
+
+def test_a_difference_is_asked_for_in_the_layout_of_the_study():
+    """Two rates, the second where there is room; the answer never passes what the photographs allow."""
+    question = Question("between", 32, 15, 30, 40, 20)
+    assert question.arguments[:3] == ["--rates", "0.32", "0.17"]
+    assert Question("within", 3, 15, 30, 40, 20).arguments[:3] == ["--rates", "0.03", "0.18"]
+    found = compute(question)
+    assert found.problem == ""
+    assert 0 < found.power <= found.limit <= 1
 
 
 def test_a_viewer_looks_and_changes_nothing(app, desk, study, client):
@@ -228,6 +257,7 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
     assert {p.name for p in tmp_path.rglob("*")} <= {"x.zip", "out", "manifest.json"}
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(st.binary(max_size=64))
 def test_what_is_no_picture_is_never_kept(tmp_path_factory, data):
     settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path_factory.mktemp("i"))})
