@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from study import cli, console, health, home, participant, web, words
+from study import cli, console, health, home, lab, participant, web, words
 from study.config import Settings
 
 
@@ -19,6 +19,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_PATH="/console",
     )
     app.extensions["truehue"] = web.Truehue(settings)
-    for part in (words, web, health, console, participant, home, cli):
+    for part in (words, web, health, console, participant, home, lab, cli):
         part.init_app(app)
     return app

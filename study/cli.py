@@ -19,6 +19,7 @@ from study.definition import DefinitionError
 from study.demo.command import demo
 from study.export import write_export
 from study.jobs import make_consumer
+from study.lab import commands as lab_commands
 from study.manifest import read_manifest
 from study.oneline import one_line_errors, open_desk
 from study.preflight import command as preflight_command
@@ -59,6 +60,7 @@ def init_app(app: Flask) -> None:
         *rights_commands.COMMANDS,
         *upkeep.COMMANDS,
         *dataout_commands.COMMANDS,
+        *lab_commands.COMMANDS,
         *preflight_command.COMMANDS,
     ):
         app.cli.add_command(command)

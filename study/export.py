@@ -23,7 +23,18 @@ from study.db import Database
 from study.definition import exported_deviations
 from study.design import ANSWERS as JUDGEMENTS
 from study.design import ORDERS, SIDES
-from study.models import AnswerRow, AuditRow, LaunchRow, SessionRow, StimulusSet, StudyRow, TrialRow, WithdrawalRow
+from study.models import (
+    AnswerRow,
+    AuditRow,
+    CheckRow,
+    DisplayRow,
+    LaunchRow,
+    SessionRow,
+    StimulusSet,
+    StudyRow,
+    TrialRow,
+    WithdrawalRow,
+)
 from study.scoring import score
 from study.sessions import VOID_REASONS
 from study.versions import code_commit, truehue_version
@@ -206,7 +217,23 @@ ANSWERS: tuple[Column, ...] = (
     Column("answer", "string", "The answer; of a choice the option's value."),
     Column("answered_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
 )
-TABLES = {"trials": TRIALS, "sessions": SESSIONS, "answers": ANSWERS}
+CHECKS: tuple[Column, ...] = (
+    *WHO,
+    Column("check_id", "string", "What was checked; plate-N: the Nth plate shown."),
+    Column(
+        "kind",
+        "string",
+        "Which sort of check; plates: the verdict over all plates.",
+        values="vision, plate, plates, display, night_light, calibration, full_screen, lab",
+    ),
+    Column("detail", "string", "Of a plate the confusion line that it lies on, or control; else empty."),
+    Column("answer", "string", "What the person or the browser said; numbers in the unit of the name."),
+    Column("expected", "string", "What was asked for, or a plate's digit; empty: nothing."),
+    Column("is_passed", "boolean", "Whether it fits; empty: nothing was asked for, or nobody can tell."),
+    Column("action", "string", "What follows where it does not fit.", values="record, warn, exclude"),
+    Column("checked_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
+)
+TABLES = {"trials": TRIALS, "sessions": SESSIONS, "answers": ANSWERS, "checks": CHECKS}
 CODEBOOK = ("table", "column", "type", "unit", "values", "description")
 
 
@@ -290,13 +317,15 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         n = {
             "trials": _write_table(target, connection, "trials", _select_trials(study_id)),
             "sessions": _write_table(target, connection, "sessions", _select_sessions(study_id)),
-            "answers": _write_table(target, connection, "answers", _select_answers(study_id)),
+            "answers": _write_table(target, connection, "answers", _select_rows(AnswerRow, "item_id", study_id)),
+            "checks": _write_table(target, connection, "checks", _select_rows(CheckRow, "check_id", study_id)),
         }
         withdrawals = connection.execute(
             select(WithdrawalRow.session_id, WithdrawalRow.withdrawn_at_utc, WithdrawalRow.reason)
             .where(WithdrawalRow.study_id == study_id)
             .order_by(WithdrawalRow.id)
         ).all()
+        displays = connection.execute(_select_displays(study_id)).all()
         attrition = [dict(row._mapping) for row in connection.execute(_select_attrition(study_id))]
         unblindings = connection.execute(
             select(AuditRow.at_utc, AuditRow.details)
@@ -342,6 +371,7 @@ def _write(database: Database, stimuli_root: Path, study_id: int, target: _Targe
         ],
         "allow_seen": bool(manifest.get("seen_in_training")),
         "attrition": attrition,
+        "displays": {display.sha256: json.loads(display.profile) for display in displays},
     }
     target.content("study.json", (json.dumps(info, indent=2, ensure_ascii=False) + "\n").encode())
     target.content("manifest.json", study.manifest)
@@ -466,12 +496,28 @@ def _preset(definition: str, preset: str) -> dict[str, Any] | None:
     }
 
 
-def _select_answers(study_id: int) -> Select[Any]:
-    facts = [c for c in AnswerRow.__table__.c if c.name != "session_id"]
+def _select_rows(table: type[AnswerRow] | type[CheckRow], order: str, study_id: int) -> Select[Any]:
+    """Answers or checks, each with the names of its session."""
+    facts = [c for c in table.__table__.c if c.name != "session_id"]
     return (
         select(SessionRow.session_id.label("session_id"), SessionRow.participant_id, *facts)
-        .select_from(AnswerRow)
-        .join(SessionRow, SessionRow.id == AnswerRow.session_id)
+        .select_from(table)
+        .join(SessionRow, SessionRow.id == table.session_id)
         .where(SessionRow.study_id == study_id)
-        .order_by(AnswerRow.session_id, AnswerRow.item_id)
+        .order_by(table.session_id, table.__table__.c[order])
+    )
+
+
+def _select_displays(study_id: int) -> Select[*tuple[Any, ...]]:
+    """The profiles of the displays on which a study was taken."""
+    used = (
+        select(CheckRow.answer)
+        .join(SessionRow, SessionRow.id == CheckRow.session_id)
+        .where(SessionRow.study_id == study_id, CheckRow.check_id == "display_profile")
+    )
+    return (
+        select(DisplayRow)
+        .with_only_columns(DisplayRow.sha256, DisplayRow.profile)
+        .where(DisplayRow.sha256.in_(used))
+        .order_by(DisplayRow.sha256)
     )

@@ -287,6 +287,37 @@ class AnswerRow(Base):
     answered_at_utc: Mapped[datetime]
 
 
+class CheckRow(Base):
+    """One result of what was checked before the trials, or one fact about the lab's seat."""
+
+    __tablename__ = "check"
+    __table_args__ = (CheckConstraint("action IN ('record', 'warn', 'exclude')", name="action"),)
+
+    session_id: Mapped[int] = mapped_column(ForeignKey("session.id"), primary_key=True, autoincrement=False)
+    check_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    detail: Mapped[str]
+    answer: Mapped[str]
+    expected: Mapped[str]
+    is_passed: Mapped[bool | None]
+    action: Mapped[str]
+    checked_at_utc: Mapped[datetime]
+
+
+class DisplayRow(Base):
+    """A measured display of the lab, as its profile says."""
+
+    __tablename__ = "display"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    profile: Mapped[str]
+    """Canonical JSON; its SHA-256 names the row."""
+    measured_on: Mapped[str]
+    """ISO date."""
+    added_at_utc: Mapped[datetime]
+
+
 class RecruitmentRow(Base):
     """How people come to a study from one platform: its settings, codes among them, which no export holds."""
 

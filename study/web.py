@@ -201,7 +201,12 @@ def _log_refusal(status: int, reason: str) -> None:
 
 def _session_error(problem: SessionError) -> ResponseReturnValue:
     _log_refusal(problem.status, str(problem))
-    return error(problem.status, _sentence(str(problem) if wants_json() else say(str(problem))))
+    return error(problem.status, _sentence(str(problem) if wants_json() else _said(problem)))
+
+
+def _said(problem: SessionError) -> str:
+    """Say a refusal in the page's language; names among its values that have a translation get it."""
+    return say(problem.text, **{name: say(value) for name, value in problem.values.items()})
 
 
 def _too_often(problem: TooOftenError) -> ResponseReturnValue:

@@ -23,7 +23,7 @@ from study.dataout.parquet import write_parquet
 from study.dataout.psychds import arrange
 from study.db import Database
 from study.export import write_export
-from study.models import AnswerRow, AuditRow, LaunchRow, SessionRow, StudyRow, TrialRow, WithdrawalRow
+from study.models import AnswerRow, AuditRow, CheckRow, LaunchRow, SessionRow, StudyRow, TrialRow, WithdrawalRow
 from study.preregistration import as_markdown
 
 REPORT_TIMEOUT_S = 3600
@@ -85,6 +85,7 @@ def last_change(connection: Connection, study_id: int) -> datetime:
     questions = (
         select(func.max(TrialRow.answered_at_utc)).where(TrialRow.session_id.in_(mine)),
         select(func.max(AnswerRow.answered_at_utc)).where(AnswerRow.session_id.in_(mine)),
+        select(func.max(CheckRow.checked_at_utc)).where(CheckRow.session_id.in_(mine)),
         select(func.max(SessionRow.started_at_utc)).where(SessionRow.study_id == study_id),
         select(func.max(WithdrawalRow.withdrawn_at_utc)).where(WithdrawalRow.study_id == study_id),
         select(func.max(LaunchRow.launched_at_utc)).where(LaunchRow.study_id == study_id),

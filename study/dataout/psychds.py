@@ -55,7 +55,7 @@ def arrange(export: Path, out: Path, *, described: Mapping[str, str]) -> None:
     for folder in ("data", "documentation", "materials", "analysis"):
         (out / folder).mkdir(parents=True)
     _split_trials(export / "trials.csv", out / "data", study)
-    for table in ("sessions", "answers"):
+    for table in ("sessions", "answers", "checks"):
         shutil.copyfile(export / f"{table}.csv", out / "data" / f"study-{study}_description-{table}_data.csv")
     shutil.copyfile(export / "codebook.csv", out / "documentation" / "codebook.csv")
     for name in ("study.json", "manifest.json"):

@@ -21,7 +21,7 @@ def rebuild(dataset: Path, out: Path) -> None:
     """Write the export to the new folder `out`: the sessions' trials in the order of the table of sessions."""
     out.mkdir(parents=True)
     tables = {}
-    for table in ("sessions", "answers"):
+    for table in ("sessions", "answers", "checks"):
         (tables[table],) = (dataset / "data").glob(f"study-*_description-{table}_data.csv")
         shutil.copyfile(tables[table], out / f"{table}.csv")
     prefix = tables["sessions"].name.removesuffix("_description-sessions_data.csv")

@@ -76,6 +76,8 @@ def _words(d: StudyDefinition) -> Iterator[Problem]:
 
 def _design(d: StudyDefinition) -> Iterator[Problem]:
     t = d.trial
+    if (t.size_unit == "degrees") != (t.size_degrees > 0):
+        yield ("trial", "size_degrees"), f"above 0 with size_unit = degrees, and 0 with any other; got {t.size_unit}"
     if d.is_single != (t.question == "real_or_fake"):
         yield (
             ("trial", "question"),

@@ -187,6 +187,11 @@ class _Check:
         """Check what the dataclass says beside the type."""
         if "one_of" in metadata and value not in metadata["one_of"]:
             raise self.wrong(path, f"expected {' or '.join(metadata['one_of'])}, got {value!r}")
+        if "some_of" in metadata:
+            for number, one in enumerate(value):
+                if one not in metadata["some_of"] or one in value[:number]:
+                    known = ", ".join(metadata["some_of"])
+                    raise self.wrong(path, f"expected some of {known}, each once, got {one!r}")
         if "within" in metadata and value is not None:
             low, high = metadata["within"]
             if not low <= value <= high:

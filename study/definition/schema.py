@@ -11,19 +11,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from study.definition.fields import one_of, within
+from study.definition.setting import Device, Lab, Readiness
+
 FORMAT = "truehue-study/1"
 PLACEHOLDERS = ("contact", "title", "minutes", "n_practice", "n_trials", "n_blocks", "exposure_s", "pass_percent")
 ITEM_TYPES = ("choice", "scale", "number", "text")
 PAIRS = ("sequential_pair", "simultaneous_pair")
 UNLIMITED = 0.0
-
-
-def _one_of(*values: str, default: Any = dataclasses.MISSING) -> Any:
-    return field(default=default, metadata={"one_of": values})
-
-
-def _within(low: float, high: float, default: Any = dataclasses.MISSING) -> Any:
-    return field(default=default, metadata={"within": (low, high)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class About:
     title: str
     language: str
     contact: str
-    n_participants: int = _within(0, 1_000_000, default=0)
+    n_participants: int = within(0, 1_000_000, default=0)
     """How many sessions may be complete or under way; 0: as many as come."""
 
 
@@ -49,8 +44,8 @@ class About:
 class Outcome:
     """What is measured."""
 
-    measure: str = _one_of("fool_rate", "yes_no", "error_rate", "modal_exposure", "preference")
-    chance: float = _within(0, 1)
+    measure: str = one_of("fool_rate", "yes_no", "error_rate", "modal_exposure", "preference")
+    chance: float = within(0, 1)
     """What guessing gives: of the rate, or (modal exposure) of the share of right answers."""
 
 
@@ -59,31 +54,33 @@ class TrialSpec:
     """What a trial is."""
 
     prompt: str
-    design: str = _one_of("sequential_pair", "simultaneous_pair", "single")
-    question: str = _one_of("fake", "real", "real_or_fake", "natural")
-    size_unit: str = _one_of("css_px")
+    design: str = one_of("sequential_pair", "simultaneous_pair", "single")
+    question: str = one_of("fake", "real", "real_or_fake", "natural")
+    size_unit: str = one_of("css_px", "device_px", "degrees")
     reference_condition: str = ""
     """Shown alone before the pictures (the grey original); empty: none."""
-    first_side: str = _one_of("either", "left", default="either")
-    real_button: str = _one_of("left", "right", default="left")
-    field: str = _one_of("grey", "white", default="grey")
+    first_side: str = one_of("either", "left", default="either")
+    real_button: str = one_of("left", "right", default="left")
+    field: str = one_of("grey", "white", default="grey")
+    size_degrees: float = within(0, 90, default=0.0)
+    """Width of a picture in degrees of visual angle, if that is the unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The times of a trial, in ms."""
 
-    first_blank_ms: float = _within(0, 60_000)
-    blank_before_ms: float = _within(0, 60_000)
-    exposure_ms: float = _within(0, 60_000)
-    blank_between_ms: float = _within(0, 60_000)
-    buttons_after_ms: float = _within(0, 60_000)
-    feedback_ms: float = _within(0, 60_000)
-    reference_ms: float = _within(0, 60_000, default=0.0)
-    countdown_from: int = _within(0, 9, default=0)
-    countdown_ms: float = _within(0, 5_000, default=0.0)
-    n_masks: int = _within(0, 10, default=0)
-    mask_ms: float = _within(0, 1_000, default=0.0)
+    first_blank_ms: float = within(0, 60_000)
+    blank_before_ms: float = within(0, 60_000)
+    exposure_ms: float = within(0, 60_000)
+    blank_between_ms: float = within(0, 60_000)
+    buttons_after_ms: float = within(0, 60_000)
+    feedback_ms: float = within(0, 60_000)
+    reference_ms: float = within(0, 60_000, default=0.0)
+    countdown_from: int = within(0, 9, default=0)
+    countdown_ms: float = within(0, 5_000, default=0.0)
+    n_masks: int = within(0, 10, default=0)
+    mask_ms: float = within(0, 1_000, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +88,19 @@ class Practice:
     """The trials before the test; with `pass_share` they are a qualification."""
 
     feedback: bool
-    n_trials: int = _within(0, 1000)
-    n_spare: int = _within(0, 1000)
-    pass_share: float = _within(0, 1, default=0.0)
+    n_trials: int = within(0, 1000)
+    n_spare: int = within(0, 1000)
+    pass_share: float = within(0, 1, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """The scored trials."""
 
-    n_trials: int = _within(1, 5000)
-    photos: str = _one_of("fresh", "fixed")
-    n_blocks: int = _within(1, 100, default=1)
-    pool_size: int = _within(0, 100_000, default=0)
+    n_trials: int = within(1, 5000)
+    photos: str = one_of("fresh", "fixed")
+    n_blocks: int = within(1, 100, default=1)
+    pool_size: int = within(0, 100_000, default=0)
     feedback: bool = False
 
 
@@ -112,13 +109,13 @@ class Catch:
     """The control trials among the test trials."""
 
     low_anchor_condition: str
-    n_low_anchor: int = _within(0, 1000)
-    n_instructed: int = _within(0, 1000)
-    n_spare: int = _within(0, 1000)
-    low_anchor_probability: float = _within(0, 1, default=0.0)
-    n_obvious: int = _within(0, 1000, default=0)
+    n_low_anchor: int = within(0, 1000)
+    n_instructed: int = within(0, 1000)
+    n_spare: int = within(0, 1000)
+    low_anchor_probability: float = within(0, 1, default=0.0)
+    n_obvious: int = within(0, 1000, default=0)
     obvious_condition: str = "obvious"
-    n_same: int = _within(0, 1000, default=0)
+    n_same: int = within(0, 1000, default=0)
 
     @property
     def n_trials(self) -> int:
@@ -131,15 +128,15 @@ class Conditions:
     """What is under test."""
 
     models: tuple[str, ...]
-    assignment: str = _one_of("between", "within")
+    assignment: str = one_of("between", "within")
 
 
 @dataclass(frozen=True, slots=True)
 class Planning:
     """How chance is dealt out."""
 
-    randomization: str = _one_of("balanced", "coins", default="balanced")
-    abandoned_after_min: float = _within(1, 1_000_000, default=1440.0)
+    randomization: str = one_of("balanced", "coins", default="balanced")
+    abandoned_after_min: float = within(1, 1_000_000, default=1440.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +146,11 @@ class Staircase:
     It settles where `down_ms · p = up_ms · (1 − p)`, with p the share of right answers: p = up / (up + down).
     """
 
-    start_ms: float = _within(0, 60_000, default=0.0)
-    min_ms: float = _within(0, 60_000, default=0.0)
-    max_ms: float = _within(0, 60_000, default=0.0)
-    down_ms: float = _within(0, 10_000, default=0.0)
-    up_ms: float = _within(0, 10_000, default=0.0)
+    start_ms: float = within(0, 60_000, default=0.0)
+    min_ms: float = within(0, 60_000, default=0.0)
+    max_ms: float = within(0, 60_000, default=0.0)
+    down_ms: float = within(0, 10_000, default=0.0)
+    up_ms: float = within(0, 10_000, default=0.0)
 
     @property
     def is_on(self) -> bool:
@@ -172,24 +169,15 @@ class Staircase:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """On what the study may be taken."""
-
-    phones: str = _one_of("allowed", "refused")
-    min_viewport_width_px: int = _within(0, 10_000)
-    min_viewport_height_px: int = _within(0, 10_000)
-
-
-@dataclass(frozen=True, slots=True)
 class Analysis:
     """What is declared beforehand for the report."""
 
     targets: tuple[float, ...]
-    margin: float | None = _within(0.001, 0.499, default=None)
-    confidence: float = _within(0.5, 0.999, default=0.95)
-    max_instructed_failed: int | None = _within(0, 1000, default=None)
+    margin: float | None = within(0.001, 0.499, default=None)
+    confidence: float = within(0.5, 0.999, default=0.95)
+    max_instructed_failed: int | None = within(0, 1000, default=None)
     exclude_badly_timed: bool = False
-    max_exposure_error_frames: float = _within(0.5, 100, default=1.5)
+    max_exposure_error_frames: float = within(0.5, 100, default=1.5)
     sequential: bool = False
     """Fool rates may be looked at while people come in, by an interval that stays valid."""
 
@@ -268,6 +256,8 @@ class StudyDefinition:
     questionnaire: Questionnaire
     plan: Planning = Planning()
     staircase: Staircase = Staircase()
+    readiness: Readiness = field(default_factory=Readiness)
+    lab: Lab = field(default_factory=Lab)
     preset: str = ""
     """The shipped protocol that this definition builds on."""
     reasons: dict[str, str] = field(default_factory=dict)

@@ -5,10 +5,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from study import recruitment, sessions, stimuli, throttle
+from study import lab, recruitment, sessions, stimuli, throttle
 from study.definition import Item, StudyDefinition
 from study.lifecycle import TAKES_PARTICIPANTS
 from study.questionnaire import check_answers
+from study.readiness import Check, needs_calibration
 from study.rights import WithdrawalError, read_code, withdraw, withdrawal_code
 from study.sessions import Closed, Full, Invalid, State
 from study.studies import Study, StudyError, find_shown
@@ -30,7 +31,9 @@ def _study(slug: str) -> tuple[Study, bool]:
             row = find_shown(session, slug)
     except StudyError:
         raise sessions.NotFound("there is no study at this address") from None
-    return desk.study(row.id), row.state in TAKES_PARTICIPANTS
+    study = desk.study(row.id)
+    speak(study.definition.study.language)  # what is refused from here on is refused in the study's language
+    return study, row.state in TAKES_PARTICIPANTS
 
 
 def outline(definition: StudyDefinition) -> dict[str, Any]:
@@ -94,6 +97,12 @@ def door(slug: str) -> Response | Redirect:
     if token is not None:
         return redirect(url_for("participant.page", token=token), 303)
     definition = study.definition
+    seat = None
+    if entry.platform == "lab":
+        with desk.database.reading() as connection:
+            seat = lab.seat_of(connection, definition, dict(entry.facts), today=now().date())
+        if seat.problem and definition.lab.profile == "refuse":
+            return _seat_not_ready(study, entry, seat)
     if not is_open and not entry.is_preview:
         return _closed(study, entry.platform)
     if definition.device.phones == "refused" and _is_phone():
@@ -110,6 +119,19 @@ def door(slug: str) -> Response | Redirect:
         platform_title=recruitment.PLATFORMS[entry.platform].title,
         way_out=recruitment.way_out(desk, slug, entry.platform, outcome="NO_CONSENT"),
         outline=outline(definition),
+        seat_problem=seat.problem if seat and definition.lab.profile == "warn" else "",
+    )
+
+
+def _seat_not_ready(study: Study, entry: recruitment.Entry, seat: lab.Seat) -> Response:
+    return _page(
+        "seat",
+        study,
+        status=403,
+        problem=seat.problem,
+        display=dict(entry.facts).get("display", ""),
+        age_days=seat.age_days,
+        max_age_days=study.definition.lab.max_age_days,
     )
 
 
@@ -122,8 +144,15 @@ def start(slug: str) -> Response | Redirect:
     desk = here.desk
     entry = recruitment.unseal(desk, slug, request.form.get("entry", ""))
     allow_frame(recruitment.framing_of(entry.platform))
+    facts: tuple[Check, ...] = ()
+    if entry.platform == "lab":
+        with desk.database.reading() as connection:
+            seat = lab.seat_of(connection, study.definition, dict(entry.facts), today=now().date())
+        if seat.problem and study.definition.lab.profile == "refuse":
+            return _seat_not_ready(study, entry, seat)
+        facts = seat.facts
     try:
-        token = recruitment.enter(desk, study.id, entry, now=now(), user_agent=request.user_agent.string)
+        token = recruitment.enter(desk, study.id, entry, now=now(), user_agent=request.user_agent.string, facts=facts)
     except Full:
         return _dead_end("full", study, entry.platform)
     except Closed:
@@ -137,7 +166,10 @@ def page(token: str) -> Response:
     state = sessions.read_state(truehue().desk, token)
     allow_frame(recruitment.framing_of(state.source))
     if state.status in {"started", "consented"}:
-        return _instructions(token, state)
+        checks = sessions.read_checks(truehue().desk, state)
+        if sessions.is_waiting(state, checks):
+            return _readiness(token, state, checks)
+        return _instructions(token, state, checks)
     if state.status in sessions.TRIAL_STATUS:
         return _trials(token, state)
     if state.status == "questionnaire":
@@ -146,6 +178,9 @@ def page(token: str) -> Response:
         return _debrief(token, state)
     if state.status == "unqualified":
         finish = recruitment.finish(truehue().desk, state, address=_address(state.study.slug), now=now())
+        kinds = {check.kind for check in sessions.read_checks(truehue().desk, state) if check.excludes}
+        if kinds:
+            return _dead_end("excluded", state.study, state.source, status=200, kinds=kinds, finish=finish)
         message = state.study.definition.words.unqualified
         return _dead_end("unqualified", state.study, state.source, status=200, message=message, finish=finish)
     finish = recruitment.unpack_finish(truehue().desk, state.session_id, request.args.get("back", ""))
@@ -195,11 +230,68 @@ def withdraw_by_code() -> Response:
     return make_response(render_template("participant/withdrawn.html", study=None, contact=truehue().settings.contact))
 
 
-def _instructions(token: str, state: State) -> Response:
+def _readiness(
+    token: str,
+    state: State,
+    checks: tuple[Check, ...],
+    *,
+    errors: dict[str, str] | None = None,
+    values: dict[str, str] | None = None,
+) -> Response:
+    definition = state.study.definition
+    return _page(
+        "readiness",
+        state.study,
+        status=422 if errors else 200,
+        checks=definition.readiness.checks,
+        plates=[
+            (plate.number, url_for("participant.plate", token=token, number=plate.number))
+            for plate in sessions.plates_of(truehue().desk, state)
+        ],
+        sizes=needs_calibration(definition) and not sessions.profile_of(checks),
+        checks_url=url_for("participant.checks", token=token),
+        errors=errors or {},
+        values=values or {},
+    )
+
+
+@blueprint.post("/p/<token>/checks")
+def checks(token: str) -> Response | Redirect:
+    """Take what is asked before the instructions."""
+    desk = truehue().desk
+    state = sessions.read_state(desk, token)
+    allow_frame(recruitment.framing_of(state.source))
+    speak(state.study.definition.study.language)
+    values = {name: value for name, value in request.form.items() if len(value) <= 2_000}
+    errors = sessions.record_checks(desk, token, values, now=now())
+    if errors:
+        return _readiness(token, state, sessions.read_checks(desk, state), errors=errors, values=values)
+    return redirect(url_for("participant.page", token=token), 303)
+
+
+@blueprint.get("/p/<token>/plate/<number>")
+def plate(token: str, number: str) -> Response:
+    """Answer with one plate, drawn for this session."""
+    response = make_response(
+        sessions.plate_picture(truehue().desk, token, int(number) if number.isdecimal() and len(number) < 4 else 0)
+    )
+    response.mimetype = "image/png"
+    return response
+
+
+@blueprint.post("/p/<token>/api/checks")
+def api_checks(token: str) -> Response:
+    """Take what the page of trials says of its screen."""
+    sessions.record_screen(truehue().desk, token, _body(), now=now())
+    return jsonify({})
+
+
+def _instructions(token: str, state: State, checks: tuple[Check, ...]) -> Response:
     definition = state.study.definition
     return _page(
         "instructions",
         state.study,
+        warnings=sorted({check.kind for check in checks if check.action == "warn" and check.is_passed is False}),
         instructions_html=to_html(definition.fill(definition.words.instructions)),
         advance_url=url_for("participant.advance", token=token),
         outline=outline(definition),
@@ -229,12 +321,16 @@ def _trials(token: str, state: State) -> Response:
             "phones": device.phones,
             "min_viewport_width_px": device.min_viewport_width_px,
             "min_viewport_height_px": device.min_viewport_height_px,
+            "touch": device.touch,
+            "full_screen": device.full_screen,
         },
         "n_practice": definition.practice.n_trials,
         "width_px": largest.width_px,
         "height_px": largest.height_px,
         "size_unit": definition.trial.size_unit,
         "field": definition.trial.field,
+        "device_width_px": sessions.device_width_px(sessions.read_checks(truehue().desk, state)),
+        "has_photodiode": definition.lab.photodiode,
         "n_masks": definition.timing.n_masks,
     }
     return _page(
@@ -242,6 +338,7 @@ def _trials(token: str, state: State) -> Response:
         state.study,
         trial_url=url_for("participant.api_trial", token=token),
         response_url=url_for("participant.api_response", token=token),
+        checks_url=url_for("participant.api_checks", token=token),
         page_url=url_for("participant.page", token=token),
         unsuited_url=url_for("participant.unsuited", token=token),
         settings=settings,
@@ -303,6 +400,7 @@ def _debrief(token: str, state: State) -> Response:
         debrief_html=to_html(definition.fill(definition.words.debrief)),
         report_url=report_url,
         finish=recruitment.finish(desk, state, address=_address(state.study.slug), now=now()),
+        return_after_s=definition.lab.return_after_s if state.source == "lab" else 0,
         withdrawal_code=withdrawal_code(desk, state.session_id),
         withdraw_url=url_for("participant.withdraw_own", token=token),
     )

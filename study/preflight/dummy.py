@@ -9,6 +9,7 @@ from study import rights, sessions
 from study.definition import StudyDefinition
 from study.design import PlannedTrial
 from study.preflight.client import Client, Reply
+from study.readiness import fitting_answers
 from study.scoring import score
 from study.sessions import Desk, planned_columns
 from study.studies import Study
@@ -41,6 +42,11 @@ def take_part(client: Client, desk: Desk, study: Study, *, now: datetime) -> Tak
 
 def _take_part(client: Client, desk: Desk, study: Study, token: str) -> Taken:
     here = f"/p/{token}/"
+    state = sessions.read_state(desk, token)
+    if sessions.is_waiting(state, sessions.read_checks(desk, state)):
+        _expect(client.get(here), 200, "what is asked before the instructions")
+        given = fitting_answers(study.definition, sessions.plates_of(desk, state))
+        _expect(client.submit(f"{here}checks", **given), 303, "the answers before the instructions")
     _expect(client.get(here), 200, "the instructions")
     _expect(client.submit(f"{here}advance", stage="instructions"), 303, "leaving the instructions")
     _expect(client.get(here), 200, "the page of trials")

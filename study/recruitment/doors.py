@@ -9,6 +9,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from study.recruitment.platforms import Entry, EntryError, Finish, Framing
 from study.recruitment.registry import PLATFORMS, read_platforms
 from study.sessions import Desk
+from study.words import say
 
 READ_FOR_S = 24 * 3600  # how long somebody may sit before the consent page
 
@@ -22,8 +23,8 @@ def knock(desk: Desk, slug: str, args: Mapping[str, str], *, address: str) -> En
             return PLATFORMS[name].read_entry(args, settings, address=address)
     if "direct" in allowed:
         return PLATFORMS["direct"].read_entry(args, allowed["direct"], address=address)
-    places = " or ".join(PLATFORMS[name].title for name in allowed)
-    raise EntryError(f"this study can be entered from {places} only; please open it from there")
+    places = f" {say('or')} ".join(say(PLATFORMS[name].title) for name in allowed)
+    raise EntryError("this study can be entered from %(places)s only; please open it from there", places=places)
 
 
 def seal(desk: Desk, slug: str, entry: Entry) -> str:

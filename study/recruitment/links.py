@@ -12,7 +12,7 @@ class Direct(Platform):
     """Whoever has the study's address; nobody is named, so nobody can be told from another."""
 
     name = "direct"
-    title = "a plain link"
+    title = mark("a plain link")
     keys: ClassVar[Mapping[str, Key]] = {
         "shows_code": Key("whether a code of the person's own is shown at the end", "switch", False)
     }
@@ -36,7 +36,7 @@ class Invitation(Platform):
     """A link that lets one person in once."""
 
     name = "invitation"
-    title = "an invitation"
+    title = mark("an invitation")
     keys: ClassVar[Mapping[str, Key]] = {
         "shows_code": Key("whether a code of the person's own is shown at the end", "switch", False)
     }
@@ -62,7 +62,7 @@ class Lab(Platform):
     """A seat in the lab: it says where it is, and goes back to the first page after each participant."""
 
     name = "lab"
-    title = "the lab"
+    title = mark("the lab")
     keys: ClassVar[Mapping[str, Key]] = {}
     parameters = ("seat",)
 
@@ -70,7 +70,12 @@ class Lab(Platform):
         """The seat and the experimenter are facts about the session, not the person."""
         seat = take(args, "seat", self.title)
         experimenter = take(args, "experimenter", self.title, is_needed=False)
-        return Entry(self.name, submission=f"{seat} {experimenter}".strip(), return_to=_lab_query(seat, experimenter))
+        display = take(args, "display", self.title, is_needed=False)
+        told = (("seat", seat), ("experimenter", experimenter), ("display", display))
+        facts = tuple((name, value) for name, value in told if value)
+        return Entry(
+            self.name, submission=f"{seat} {experimenter}".strip(), return_to=f"?{urlencode(facts)}", facts=facts
+        )
 
     def study_address(self, address: str) -> str:
         """One address per seat."""
@@ -81,8 +86,3 @@ class Lab(Platform):
         return Finish(
             "link", label=mark("Ready for the next participant"), url=f"{person.address}{person.entry.return_to}"
         )
-
-
-def _lab_query(seat: str, experimenter: str) -> str:
-    fields = {"seat": seat} | ({"experimenter": experimenter} if experimenter else {})
-    return f"?{urlencode(fields)}"

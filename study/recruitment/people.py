@@ -7,16 +7,18 @@ back through the platform is let in again although the database knows the token'
 
 import base64
 import hmac
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from study.models import IdentityRow, RecruitRow, SessionRow
+from study.readiness import Check
 from study.recruitment import invitations
 from study.recruitment.platforms import Entry
 from study.recruitment.registry import read_platforms
-from study.sessions import Busy, Desk, SessionError, start
+from study.sessions import Busy, Desk, SessionError, insert_checks, start
 
 RECRUITS: Table = RecruitRow.__table__  # type: ignore[assignment]
 IDENTITIES: Table = IdentityRow.__table__  # type: ignore[assignment]
@@ -75,8 +77,13 @@ def _find(desk: Desk, connection: Connection, slug: str, entry: Entry) -> str | 
     return derived_token(desk, row.session_id)
 
 
-def enter(desk: Desk, study_id: int, entry: Entry, *, now: datetime, user_agent: str = "") -> str:
-    """Begin the person's session, or find it again; return its token. Raises Closed, Taken, EntryError."""
+def enter(
+    desk: Desk, study_id: int, entry: Entry, *, now: datetime, user_agent: str = "", facts: Sequence[Check] = ()
+) -> str:
+    """Begin the person's session, or find it again; return its token. Raises Closed, Taken, EntryError.
+
+    `facts` about the place are written with the session.
+    """
     if entry.platform == "direct":
         return start(desk, study_id, now=now, user_agent=user_agent)
     slug = desk.study(study_id).slug
@@ -97,6 +104,7 @@ def enter(desk: Desk, study_id: int, entry: Entry, *, now: datetime, user_agent:
             recruit = connection.execute(insert(RECRUITS).returning(RECRUITS.c.id), values).scalar_one()
         except IntegrityError:
             raise _Met from None
+        insert_checks(connection, row_id, facts, now=now)
         if entry.person and entry.platform != invitations.PLATFORM:
             days = settings.get("retention_days") or 0
             connection.execute(

@@ -36,6 +36,8 @@ class Entry:
     return_to: str = ""
     is_preview: bool = False
     """The platform shows the study to somebody who has not accepted it: no session, no slot."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What is told of the place, name and value; no fact about the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,15 @@ def take(args: Mapping[str, str], name: str, platform: str, *, is_needed: bool =
     """Take one parameter: printable, of sane length."""
     value = args.get(name, "").strip()
     if not value and is_needed:
-        raise EntryError(f"this address lacks {name}; please open the study from {platform} again")
+        raise EntryError(
+            "this address lacks %(name)s; please open the study from %(platform)s again", name=name, platform=platform
+        )
     if len(value) > MAX_NAME or not value.isprintable():
-        raise EntryError(f"{name} is not one of {platform}'s; please open the study from {platform} again")
+        raise EntryError(
+            "%(name)s is not one of %(platform)s's; please open the study from %(platform)s again",
+            name=name,
+            platform=platform,
+        )
     return value
 
 

@@ -102,9 +102,11 @@ def _verify(token: str, *, address: str, keys_url: str) -> str:
         import jwt
     except ImportError:
         raise RecruitmentError("prolific: is_signed needs PyJWT; run: pip install 'pyjwt[crypto]'") from None
-    again = "please open the study from Prolific again; an address is good for two minutes"
     if not token:
-        raise EntryError(f"this address lacks Prolific's signature; {again}")
+        raise EntryError(
+            "this address lacks Prolific's signature; please open the study from Prolific again; an address is "
+            "good for two minutes"
+        )
     try:
         key = _keys(keys_url).get_signing_key_from_jwt(token)
         claims = jwt.decode(
@@ -119,7 +121,12 @@ def _verify(token: str, *, address: str, keys_url: str) -> str:
     except jwt.PyJWKClientConnectionError:
         raise EntryError("Prolific's keys cannot be reached at the moment; please try again in a minute") from None
     except jwt.ExpiredSignatureError:
-        raise EntryError(f"this address is too old; {again}") from None
+        raise EntryError(
+            "this address is too old; please open the study from Prolific again; an address is good for two minutes"
+        ) from None
     except jwt.PyJWTError:
-        raise EntryError(f"this address was not signed by Prolific for this study; {again}") from None
+        raise EntryError(
+            "this address was not signed by Prolific for this study; please open the study from Prolific again; an "
+            "address is good for two minutes"
+        ) from None
     return str(claims["sub"])

@@ -14,6 +14,10 @@ from study.recruitment.registry import PLATFORMS
 _TITLES = {
     "trials": ("Answers and their timing", "to compute how often people are fooled, and to show that timing held"),
     "sessions": ("The session and the device", "to count who took part, and to describe screens and exposure"),
+    "checks": (
+        "Eyes, screen and place",
+        "to say on what the pictures were seen and by whom, and to leave out only whom the definition leaves out",
+    ),
     "answers": ("Answers to the questionnaire", "to describe the sample; each question is in the study's definition"),
 }
 _HEALTH = ("colour_vision", "colour vision", "vision", "plates")
@@ -39,6 +43,7 @@ def data_protection_sheet(
             continue
         parts += [f"## {title}", f"Purpose: {purpose}. Kept with the study's data and published with them.", ""]
         parts.append(_table(TABLES[name]))
+    parts += _health(definition)
     parts += _questions(definition)
     parts += ["## Where people come from", _platforms(platforms)]
     parts += [
@@ -56,6 +61,18 @@ def _table(columns: tuple[Column, ...]) -> str:
     rows = ["| what | meaning |", "|---|---|"]
     rows += [f"| `{column.name}` | {column.description} |" for column in columns]
     return "\n".join(rows)
+
+
+def _health(definition: StudyDefinition) -> list[str]:
+    asked = [kind for kind in ("vision", "plates") if kind in definition.readiness.checks]
+    if not asked:
+        return []
+    actions = ", ".join(f"{kind}: {definition.readiness.action(kind)}" for kind in asked)
+    return [
+        f"Before the trials this study asks about eyes or shows plates ({actions}). The answers concern health: in the "
+        "European Union they fall under Article 9 of the GDPR and need explicit consent, which the consent text must "
+        "ask for. They are a screen on an unknown display, never a diagnosis."
+    ]
 
 
 def _questions(definition: StudyDefinition) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from study.models import (
     AnswerRow,
+    CheckRow,
     CompletionRow,
     IdentityRow,
     RecruitRow,
@@ -114,7 +115,7 @@ def withdraw_on(connection: Connection, session_id: str, *, by: str, now: dateti
     connection.execute(
         update(RecruitRow).where(RecruitRow.session_id == found.id).values(session_id=None, submission="", return_to="")
     )
-    for table in (TrialRow, AnswerRow, CompletionRow):
+    for table in (TrialRow, AnswerRow, CheckRow, CompletionRow):
         connection.execute(delete(table).where(table.session_id == found.id))
     connection.execute(update(SESSIONS).where(SESSIONS.c.id == found.id).values(participant_id=session_id, **EMPTY))
     connection.execute(

@@ -9,6 +9,17 @@ Time is passed in as `now`.
 """
 
 from study.sessions.answers import record_answers
+from study.sessions.checks import (
+    device_width_px,
+    insert_checks,
+    is_waiting,
+    plate_picture,
+    plates_of,
+    profile_of,
+    read_checks,
+    record_checks,
+    record_screen,
+)
 from study.sessions.desk import Desk, patient
 from study.sessions.entry import advance, is_full, start
 from study.sessions.errors import Busy, Closed, Conflict, Full, Invalid, NotFound, SessionError
@@ -34,18 +45,27 @@ __all__ = [
     "SessionError",
     "State",
     "advance",
+    "device_width_px",
     "find_picture",
     "hash_token",
+    "insert_checks",
     "is_full",
+    "is_waiting",
     "next_trial",
     "parse_device",
     "parse_report",
     "patient",
     "picture_addresses",
     "planned_columns",
+    "plate_picture",
+    "plates_of",
+    "profile_of",
+    "read_checks",
     "read_result",
     "read_state",
     "record_answers",
+    "record_checks",
+    "record_screen",
     "record_response",
     "start",
     "trial_name",

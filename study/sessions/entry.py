@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
 from study.definition import StudyDefinition
+from study.sessions.checks import is_waiting, read_checks
 from study.sessions.desk import Desk, patient
-from study.sessions.errors import Closed, Full, Invalid
+from study.sessions.errors import Closed, Conflict, Full, Invalid
 from study.sessions.names import hash_token
 from study.sessions.state import read_state
 from study.sessions.tables import SESSIONS, STUDIES
@@ -139,6 +140,8 @@ def advance(desk: Desk, token: str, *, stage: str) -> None:
     if stage != "instructions":
         raise Invalid("stage: expected instructions")
     state = read_state(desk, token)
+    if state.status == "consented" and is_waiting(state, read_checks(desk, state)):
+        raise Conflict("something is asked before the instructions; open the session's page")
     with desk.database.writing() as connection:
         connection.execute(
             update(SESSIONS)

@@ -2,9 +2,16 @@
 
 
 class SessionError(Exception):
-    """A request that the session refuses; `status` is the HTTP status, the message one line."""
+    """A request that the session refuses; `status` is the HTTP status, the message one line.
+
+    The message is English; `text` with its placeholders and `values` are what a catalogue translates.
+    """
 
     status = 400
+
+    def __init__(self, text: str, **values: str) -> None:
+        super().__init__(text % values if values else text)
+        self.text, self.values = text, values
 
 
 class NotFound(SessionError):  # noqa: N818 - named after its status

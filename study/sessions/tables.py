@@ -2,11 +2,12 @@
 
 from sqlalchemy import Table, and_, bindparam, func, insert, select, text
 
-from study.models import AnswerRow, SessionRow, StudyRow, TrialRow
+from study.models import AnswerRow, CheckRow, SessionRow, StudyRow, TrialRow
 
 SESSIONS: Table = SessionRow.__table__  # type: ignore[assignment]
 TRIALS: Table = TrialRow.__table__  # type: ignore[assignment]
 ANSWERS: Table = AnswerRow.__table__  # type: ignore[assignment]
+CHECKS: Table = CheckRow.__table__  # type: ignore[assignment]
 STUDIES: Table = StudyRow.__table__  # type: ignore[assignment]
 _earlier, _voids = TRIALS.alias("earlier"), TRIALS.alias("voids")
 # What the next trial may depend on: where the last one stood on the staircase, and whether its answer was right.

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from study import sessions
 from study.dice import Dice
 from study.models import SessionRow, StudyRow
+from study.readiness import fitting_answers
 from study.sessions import Desk
 from study.simulate.answers import Participant, respond
 from study.simulate.truth import Parameters, SimulationError, state_truth
@@ -84,6 +85,9 @@ def _take_part(desk: Desk, study: Study, truth: dict[str, Any], number: int, *, 
         may_be_closed=True,
         bits=Dice("names", study.name, study.seed, p["seed"], number).getrandbits,
     )
+    state = sessions.read_state(desk, token)
+    answers = fitting_answers(study.definition, sessions.plates_of(desk, state))
+    sessions.record_checks(desk, token, answers, now=clock)
     sessions.advance(desk, token, stage="instructions")
     page_id = f"page-{number}"
     turn = sessions.next_trial(desk, token, page_id=page_id, device=DEVICE, now=clock)

@@ -82,8 +82,9 @@ class Memory {
 }
 
 export class Api {
-  /** @param {{trial_url: string, response_url: string, page_id: string, name: string}} options */
-  constructor({ trial_url, response_url, page_id, name }) {
+  /** @param {{trial_url: string, response_url: string, checks_url: string, page_id: string, name: string}} options */
+  constructor({ trial_url, response_url, checks_url, page_id, name }) {
+    this.checks_url = checks_url;
     this.trial_url = trial_url;
     this.response_url = response_url;
     this.page_id = page_id;
@@ -111,6 +112,19 @@ export class Api {
   turn(device) {
     const interrupted = this.memory.get("note");
     return post(this.trial_url, { page_id: this.page_id, device, ...(interrupted ? { interrupted } : {}) });
+  }
+
+  /** What the page knows of its screen; tried a few times, and no trial waits for it. @param {object} facts */
+  async checks(facts, n_tries = 4) {
+    for (let attempt = 1; attempt <= n_tries; attempt++) {
+      try {
+        return await post(this.checks_url, facts);
+      } catch (error) {
+        if (error instanceof RequestFailed && error.status !== null && error.status < 500) return null;
+        await new Promise((resolve) => { setTimeout(resolve, 1000 * 2 ** attempt); });
+      }
+    }
+    return null;
   }
 
   /** @param {object} report */

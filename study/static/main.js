@@ -1,6 +1,7 @@
 /** Wires the page: events in, effects out, one animation frame after the other. */
 
 import { Api, RequestFailed } from "./api.js";
+import { screenFacts } from "./display.js";
 import { Screen } from "./screen.js";
 import { initial, step, view } from "./trial.js";
 
@@ -12,6 +13,7 @@ const page_id = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
 const api = new Api({
   trial_url: stage.dataset.trialUrl ?? "api/trial",
   response_url: stage.dataset.responseUrl ?? "api/response",
+  checks_url: stage.dataset.checksUrl ?? "api/checks",
   page_id,
   name: page_url,
 });
@@ -145,7 +147,25 @@ addEventListener("keydown", (event) => {
 for (const side of /** @type {const} */ (["left", "right"])) {
   screen_.button[side].addEventListener("click", (event) => dispatch({ type: "answer", side, t: event.timeStamp }));
 }
-screen_.gate_button.addEventListener("click", () => dispatch({ type: "proceed" }));
+// ---- full screen, where the study asks for it and the browser can
+
+const wants_full = settings.device?.full_screen === true && document.fullscreenEnabled;
+const isFull = () => !wants_full || document.fullscreenElement !== null || matchMedia("(display-mode: fullscreen)").matches;
+let is_told = false;
+
+screen_.gate_button.addEventListener("click", async () => {
+  if (settings.device?.full_screen === true && !is_told) {
+    is_told = true;
+    const answer = wants_full ? await document.documentElement.requestFullscreen().then(() => "allowed", () => "refused") : "unavailable";
+    api.checks({ full_screen: answer });
+  } else if (!isFull()) await document.documentElement.requestFullscreen().catch(() => {});
+  must_arrange = true;
+  dispatch({ type: "proceed" });
+});
+document.addEventListener("fullscreenchange", () => {
+  must_arrange = true;
+  if (!isFull()) dispatch({ type: "away", gate: "full_screen" });
+});
 
 // ---- what happens to the page
 
@@ -155,13 +175,17 @@ const isThere = () => document.visibilityState === "visible" && document.hasFocu
 let is_leaving = false;
 addEventListener("pagehide", () => { is_leaving = true; });
 const away = () => { if (!is_leaving) dispatch({ type: "away" }); };
-document.addEventListener("visibilitychange", () => (isThere() ? dispatch({ type: "back" }) : away()));
+const back = () => { if (!is_told || isFull()) dispatch({ type: "back" }); };
+document.addEventListener("visibilitychange", () => (isThere() ? back() : away()));
 addEventListener("blur", away);
-addEventListener("focus", () => dispatch({ type: "back" }));
+addEventListener("focus", back);
 addEventListener("resize", () => { must_arrange = true; });
 addEventListener("online", () => dispatch({ type: "online" }));
 // A page that comes back from the browser's memory is older than the session: fetch it anew.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// A device without a mouse or a trackpad, where the study refuses those: nothing has begun.
+if (settings.device?.touch === "refused" && !matchMedia("(any-pointer: fine)").matches) location.replace(stage.dataset.unsuitedUrl ?? "");
 
 dispatch({
   type: "start",
@@ -171,3 +195,4 @@ dispatch({
   fits: screen_.places.fits,
 });
 requestAnimationFrame(tick);
+api.checks({ display: screenFacts() });

@@ -19,13 +19,21 @@ const PLACES = /** @type {const} */ (["left", "right", "middle", "reference"]);
 export class Screen {
   /**
    * @param {HTMLElement} stage
-   * @param {{words: Record<string, string>, device: any, width_px: number, height_px: number, size_unit: string, design: string}} settings
+   * @param {{words: Record<string, string>, device: any, width_px: number, height_px: number, size_unit: string, device_width_px?: number|null, design: string}} settings
    */
   constructor(stage, settings) {
     const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (stage.querySelector(`[data-part="${name}"]`));
     this.stage = stage;
     this.settings = settings;
-    this.size = { width_px: settings.width_px, height_px: settings.height_px, size_unit: settings.size_unit, is_single: settings.design === "single" };
+    this.size = {
+      width_px: settings.width_px,
+      height_px: settings.height_px,
+      size_unit: settings.size_unit,
+      device_width_px: settings.device_width_px ?? null,
+      is_single: settings.design === "single",
+    };
+    this.photodiode = /** @type {HTMLElement|null} */ (stage.querySelector('[data-part="photodiode"]'));
+    stage.dataset.sizeUnit = settings.size_unit;
     this.place = { left: part("left"), right: part("right"), middle: part("middle"), reference: part("reference") };
     /** @template T @param {string} selector @returns {Record<string, T>} */
     const inside = (selector) => Object.fromEntries(PLACES.map((name) => [name, /** @type {any} */ (this.place[name].querySelector(selector))]));
@@ -97,7 +105,7 @@ export class Screen {
    */
   draw(trial, bitmaps) {
     const { width_px, height_px, size_unit, design } = trial;
-    this.size = { width_px, height_px, size_unit, is_single: design === "single" };
+    this.size = { ...this.size, width_px, height_px, size_unit, is_single: design === "single" };
     const arranged = this.arrange();
     const places = trial.pictures.map(({ side }) => /** @type {string} */ (side));
     if (trial.reference) places.push("reference");
@@ -133,6 +141,8 @@ export class Screen {
         const isOpen = view.open === name || (view.open === "both" && (name === "left" || name === "right"));
         this.cover[name].style.opacity = isOpen ? LIFTED : COVERED;
       }
+      // In the same frame as the cover, so that a photodiode sees when a picture is open.
+      if (this.photodiode) this.photodiode.style.opacity = view.open === null || view.open === "reference" || view.mask !== null ? "0" : "1";
       // Whatever lies above the mask that is due is lifted like a cover.
       const n_lifted = view.mask === null ? 0 : view.mask + 1;
       this.canvas.middle.style.opacity = n_lifted > 0 ? LIFTED : COVERED;

@@ -83,6 +83,7 @@ export function initial() {
     page_id: "",
     // the page
     attentive: true,          // visible and focused
+    away_gate: "paused",      // the gate's text for whom was not
     fits: true,               // the window is large enough for the pictures
     shown_px: { width: 0, height: 0 },        // size of a picture on this page, CSS px
     intervals: /** @type {number[]} */ ([]),
@@ -274,13 +275,13 @@ const HANDLERS = {
   },
 
   /** The page lost the person: hidden, or its window lost the focus. */
-  away(state) {
-    const next = { ...state, attentive: false };
+  away(state, { gate = "paused" }) {
+    const next = { ...state, attentive: false, away_gate: gate };
     // An exposure without end is there again when the person is; that they were away is on record.
     if (isEndless(state)) return [{ ...next, visible: false }, []];
     if (EXPOSED.has(state.phase)) return voided(next, "hidden");
     // Nothing was shown yet: the same trial starts anew behind a gate.
-    if (UNTOUCHED.has(state.phase)) return [{ ...next, phase: "loading", gate: "paused" }, []];
+    if (UNTOUCHED.has(state.phase)) return [{ ...next, phase: "loading", gate }, []];
     if (state.phase === "hold" || state.phase === "answering") return [{ ...next, visible: false }, []];
     return [next, []];
   },
@@ -310,7 +311,7 @@ const ON_FRAME = {
 
   loading(state, t) {
     // An absence or a small window while nothing was shown: wait for the person's own sign.
-    if (state.gate === null && !state.attentive) return [{ ...state, gate: "paused" }, []];
+    if (state.gate === null && !state.attentive) return [{ ...state, gate: state.away_gate }, []];
     if (state.gate === null && !state.fits) return [{ ...state, gate: "resized" }, []];
     if (state.gate !== null || !state.loaded || refreshInterval(state.intervals) === null) return [state, []];
     return [{ ...enter(state, "blank", t), stage: 0 }, []];

@@ -3,6 +3,7 @@
 Not checked: the stimuli themselves, which are the measurement.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +16,32 @@ from playwright.sync_api import Page
 from sqlalchemy import update
 from study_server import Server, define, running_server
 
-from study import researchers
+from study import researchers, sessions
 from study.models import SessionRow
 
 pytestmark = pytest.mark.chromium
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 SHORT = define(n_practice=1, n_test=1, n_low_anchor=0, n_instructed=0)
-STUDIES = {"quick": SHORT, "full": SHORT.replace("[study]", "[study]\nn_participants = 1"), "closed": SHORT}
+STUDIES = {
+    "quick": SHORT,
+    "full": SHORT.replace("[study]", "[study]\nn_participants = 1"),
+    "closed": SHORT,
+    "checked": define(n_practice=0, n_test=2, n_low_anchor=0, n_instructed=0)
+    + """
+[readiness]
+checks = ["vision", "plates", "display", "night_light"]
+n_plates = 3
+display = "exclude"
+gamut = "any"
+[device]
+full_screen = true
+""",
+}
+STUDIES["checked"] = STUDIES["checked"].replace("[study]", '[trial]\nsize_unit = "degrees"\nsize_degrees = 5\n[study]')
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
 DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
 ZOOMED = {"width": 640, "height": 400}  # 1280 by 800 at 200 %
 CONSOLE = (
     "",
@@ -136,6 +153,61 @@ def test_a_whole_session_by_keyboard_is_without_barriers(chromium: Any, server: 
     assert problems == []
     assert person.complaints == []
     context.close()
+
+
+def test_the_checks_before_the_trials_are_without_barriers(person: Person, server: Server) -> None:
+    """By keyboard, at 200 % and on a phone; then the trials begin in full screen with the size that was asked for."""
+    page, problems = person.page, []
+    person.agree("checked")
+    page.get_by_role("heading", name="Before you begin").wait_for()
+    for size in (PHONE, ZOOMED, DESKTOP):
+        page.set_viewport_size(size)
+        problems.extend(look(page))
+    tab_to(page, "Go on")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    problems.extend(look(page))
+    for name in ("vision", "colour_deficiency", "night_light"):
+        page.locator(f"[name={name}]").first.focus()
+        page.keyboard.press("Space")
+    session = server.newest_session("checked")
+    desk = server.app.extensions["truehue"].desk
+    state = sessions.read_state(desk, page.url.split("/p/")[1].split("/")[0])
+    assert state.session_id == session["session_id"]
+    for plate in sessions.plates_of(desk, state):
+        page.locator(f"#plate-{plate.number}").focus()
+        page.keyboard.type(plate.digit)
+    page.locator("#card-width").focus()
+    page.keyboard.press("ArrowRight")  # 325 CSS px for 85.6 mm
+    page.locator("#viewing_distance_cm").focus()
+    page.keyboard.type("60")
+    tab_to(page, "Go on")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="How it goes").wait_for()
+    found = {check.check_id: check for check in sessions.read_checks(desk, state)}
+    assert found["plates"].is_passed
+    assert (found["screen_width_px"].answer, found["fine_pointer"].answer) == ("1280", "yes")
+    expected = 2 * 600 * math.tan(math.radians(2.5)) * 325 / 85.6
+    assert float(found["picture_width_device_px"].answer) == pytest.approx(expected, rel=1e-3)
+    page.get_by_role("button", name="Start").click()
+    person.gate.wait_for()
+    with page.expect_response("**/api/checks") as told:  # written when it is answered
+        page.keyboard.press("Enter")
+    assert told.value.status == 200
+    person.wait("answering")
+    assert {c.check_id: c.answer for c in sessions.read_checks(desk, state)}["full_screen"] == "allowed"
+    assert page.evaluate("() => document.fullscreenElement !== null")
+    left, right = (page.locator(f"[data-part={side}]").bounding_box() for side in ("left", "right"))
+    assert left is not None
+    assert right is not None
+    assert (left["width"], left["height"], left["y"]) == (right["width"], right["height"], right["y"])
+    assert left["width"] == int(expected)
+    page.evaluate("() => document.exitFullscreen()")
+    page.keyboard.press("f")
+    page.get_by_role("heading", name="Full screen, please").wait_for()
+    problems.extend(look(page))
+    assert problems == []
+    assert person.complaints == []
 
 
 def test_every_dead_end_is_without_barriers(person: Person, server: Server) -> None:

@@ -51,8 +51,27 @@ def test_both_pictures_are_alike_whole_pixels_and_inside_the_window(
 def test_at_full_size_a_picture_is_as_large_as_the_definition_says(module_page: Any) -> None:
     places = place(module_page, 1280, 800, 1, FULL)
     assert (places["left"]["width"], places["left"]["height"], places["scale"]) == (256, 256, 1)
-    places = place(module_page, 1280, 800, 2, {**FULL, "size_unit": "device_px"})
-    assert places["left"]["width"] == 128
+
+
+@pytest.mark.parametrize(("ratio", "times"), [(1, 1), (1.25, 1), (1.5, 2), (2, 2), (2.625, 3), (3, 3)])
+def test_in_device_pixels_each_pixel_of_a_picture_is_a_whole_number_of_the_screens(
+    module_page: Any, ratio: float, times: int
+) -> None:
+    """The number that comes nearest to CSS pixels; where there is no room a smaller whole one, or none at all."""
+    size = {**FULL, "size_unit": "device_px"}
+    assert place(module_page, 1600, 1000, ratio, size)["left"]["width"] * ratio == pytest.approx(256 * times)
+    low = place(module_page, 844, 390, ratio, size)
+    assert (low["left"]["width"] * ratio / 256).is_integer()
+    assert low["fits"] == (256 / ratio <= 390 - 58 - 64)
+
+
+@pytest.mark.parametrize("ratio", [1, 1.25, 2, 3])
+def test_in_degrees_a_picture_has_its_device_pixels_at_any_zoom(module_page: Any, ratio: float) -> None:
+    size = {**FULL, "size_unit": "degrees", "device_width_px": 300}
+    places = place(module_page, 1600, 1000, ratio, size)
+    assert places["left"]["width"] * ratio == pytest.approx(300)
+    assert places["fits"]
+    assert not place(module_page, 390, 844, 1, size)["fits"], "a smaller picture would have another size"
 
 
 def test_a_picture_that_is_not_square_keeps_its_shape(module_page: Any) -> None:

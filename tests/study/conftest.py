@@ -264,3 +264,14 @@ def changed(small: StudyDefinition) -> Callable[..., StudyDefinition]:
         return dataclasses.replace(small, **parts)
 
     return change
+
+
+@pytest.fixture
+def participant_of(make_study: Callable[..., Study], make_participant: Callable[..., Participant]) -> Any:
+    """Make a study from a definition and give somebody who may take part in it."""
+
+    def make(text: str, *, slug: str = "small") -> Participant:
+        make_study(text, slug=slug)
+        return make_participant(slug)
+
+    return make

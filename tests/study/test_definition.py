@@ -11,6 +11,7 @@ import pytest
 from study.definition import (
     DefinitionError,
     StudyDefinition,
+    deviations,
     from_canonical,
     load_preset,
     parse_definition,
@@ -156,3 +157,14 @@ def test_texts_are_filled_in_and_the_consent_has_a_hash():
     assert "me@x.org" in text
     assert "{" not in text
     assert d.consent_sha256 != load_preset().consent_sha256
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_deviation_of_a_preset_has_its_reason(name):
+    """From the default protocol; words, title and contact need none."""
+    unexplained = [
+        d.key
+        for d in deviations(load_preset("zhang2016"), load_preset(name))
+        if not d.reason and not d.key.startswith(("words.", "study.", "protocol."))
+    ]
+    assert unexplained == []

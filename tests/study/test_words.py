@@ -19,7 +19,7 @@ import words  # noqa: E402
 TEMPLATES = sorted((ROOT / "study/participant/templates/participant").glob("*.html"))
 SHOWN = {"aria-label", "alt", "title", "placeholder", "data-title", "data-button"}
 # Names and what is printed on keys are the same in every language.
-NAMES = {"Truehue", "ABCD-EFGH-IJKL-MNOP-QRST", "F", "J", "s"}
+NAMES = {"Truehue", "ABCD-EFGH-IJKL-MNOP-QRST", "F", "J", "s", "cm"}
 GERMAN = SMALL.replace('preset = "zhang2016"', 'preset = "zhang2016-de"').replace('title = "A small study"\n', "")
 
 
