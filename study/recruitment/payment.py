@@ -100,30 +100,30 @@ def _sessions(desk: Desk, slug: str, submissions: Sequence[Submission]) -> dict[
 def _judge(submission: Submission, session: str, outcome: str, completed: set[str]) -> Payment:
     """Say what is to be done; the words are for a person."""
 
-    def say(verdict: Literal["ready", "look", "settled", "under way"], reason: str = "") -> Payment:
+    def judged(verdict: Literal["ready", "look", "settled", "under way"], reason: str = "") -> Payment:
         return Payment(submission, session, outcome, verdict, reason)
 
     is_complete = session == "complete" and outcome in ("", "COMPLETED")
     has_code = submission.code in completed
     if submission.status != AWAITING:
         if is_complete and submission.status in PAUSED:
-            return say("look", "gave every answer here, but Prolific did not hear of it: ask to enter the code, or pay")
+            return judged("look", "gave every answer here, but Prolific did not hear of it: ask to enter the code, or pay")
         if submission.status in PAUSED[2:]:
-            return say("under way")
-        return say("settled")
+            return judged("under way")
+        return judged("settled")
     if is_complete:
-        return say("ready")
+        return judged("ready")
     if session == "withdrawn":
         if has_code:
-            return say("ready", "took part to the end and had the answers deleted")
-        return say("look", "had the answers deleted; Prolific has no completion code of theirs")
+            return judged("ready", "took part to the end and had the answers deleted")
+        return judged("look", "had the answers deleted; Prolific has no completion code of theirs")
     if outcome == "FAILED_ATTENTION_CHECK":
-        return say("look", "failed instructed trials: decide at Prolific, by its rules")
+        return judged("look", "failed instructed trials: decide at Prolific, by its rules")
     if outcome:
-        return say("look", f"ended here as {outcome.lower().replace('_', ' ')}: decide at Prolific")
+        return judged("look", f"ended here as {outcome.lower().replace('_', ' ')}: decide at Prolific")
     if session:
-        return say("look", f"waits for review, but the session here is at {session!r}: write to the person first")
-    return say("look", "waits for review, but nobody of this name came here: write to the person first")
+        return judged("look", f"waits for review, but the session here is at {session!r}: write to the person first")
+    return judged("look", "waits for review, but nobody of this name came here: write to the person first")
 
 
 @dataclass(frozen=True, slots=True)
