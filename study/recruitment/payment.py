@@ -107,7 +107,9 @@ def _judge(submission: Submission, session: str, outcome: str, completed: set[st
     has_code = submission.code in completed
     if submission.status != AWAITING:
         if is_complete and submission.status in PAUSED:
-            return judged("look", "gave every answer here, but Prolific did not hear of it: ask to enter the code, or pay")
+            return judged(
+                "look", "gave every answer here, but Prolific did not hear of it: ask to enter the code, or pay"
+            )
         if submission.status in PAUSED[2:]:
             return judged("under way")
         return judged("settled")
