@@ -122,7 +122,9 @@ def _colorize(arguments: argparse.Namespace) -> int:
         if len(photos) > 1:
             raise ValueError(f"--hint: hints belong to one photograph, got {len(photos)}")
         model = HintedColorizer(model, hints, open_photo(photos[0].read_bytes(), photos[0].name).size)
-    look = Look(arguments.temperature, arguments.working_px, arguments.pipeline, not arguments.fp32)
+    look = Look(
+        arguments.temperature, arguments.working_px, arguments.pipeline, not arguments.fp32, arguments.saturation
+    )
     # Every host names all targets before it takes its share, so that no two write to one place.
     targets = targets_of(photos, arguments.out)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -231,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--pipeline", choices=("ours", "published"), default="ours", help="published squashes to 256 x 256"
     )
+    sub.add_argument("--saturation", type=float, default=1.0, metavar="X", help="multiplies the colours (default 1)")
     sub.add_argument("--fp32", action="store_true", help="full precision (default: bfloat16)")
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     sub.add_argument("--batch", type=int, default=8, help="photographs of one shape that go together (default 8)")

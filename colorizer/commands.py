@@ -59,6 +59,37 @@ def _stimuli(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _looks(arguments: argparse.Namespace) -> int:
+    from colorizer.looks import write_looks
+
+    weights = arguments.weights_of(arguments.weights, [arguments.model]).get(arguments.model)
+    n, size = write_looks(arguments.photos, arguments.model, arguments.out, weights=weights)
+    print(f"{arguments.out}: {n} photograph{'' if n == 1 else 's'}, {size / 1e6:.1f} MB")
+    return 0
+
+
+def _machine_judge(arguments: argparse.Namespace) -> int:
+    from colorizer.machine_judge import as_text, machine_fool_rates
+
+    result = machine_fool_rates(
+        arguments.data,
+        arguments.model,
+        weights=arguments.weights_of(arguments.weights, arguments.model),
+        size_px=arguments.size,
+        limit=arguments.limit,
+        temperature=arguments.temperature,
+        working_px=arguments.working_px,
+        folds=arguments.folds,
+        repeats=arguments.repeats,
+        seed=arguments.seed,
+    )
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(as_text(result))
+    return 0
+
+
 def _models(_: argparse.Namespace) -> int:
     from colorizer.listing import list_models
 
@@ -166,6 +197,25 @@ def add_commands(
     sub.add_argument("--no-retouch", action="store_true", help="--archive: leave scratches and specks")
     with_backend(sub)
     with_shares(sub)
+
+    sub = command("looks", _looks, "what temperature, saturation and working size do to one's own photographs")
+    sub.add_argument("photos", nargs="+", metavar="PHOTO")
+    with_model(sub, False)
+    sub.set_defaults(weights_of=weights_of)
+    sub.add_argument("--out", type=Path, required=True, metavar="PAGE.html")
+
+    sub = command("machine-judge", _machine_judge, "how often a classifier takes the fake for the original: a screen")
+    sub.add_argument("--data", nargs="+", required=True, metavar="DATA", help="photographs no model was trained on")
+    with_model(sub, True)
+    sub.set_defaults(weights_of=weights_of)
+    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
+    sub.add_argument("--limit", type=int, help="use the first so many photographs")
+    sub.add_argument("--temperature", type=float, help="of the annealed mean")
+    sub.add_argument("--working-px", type=int, help="short side that the network sees")
+    sub.add_argument("--folds", type=int, default=10, help="of the cross-validation (default 10)")
+    sub.add_argument("--repeats", type=int, default=5, help="times the folds are dealt anew (default 5)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--json", type=Path, metavar="FILE")
 
     command("models", _models, "list the colorizers, their size, their weights and their recipes")
 

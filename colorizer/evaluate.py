@@ -1,6 +1,5 @@
 """Judge colorizers on photographs with their originals: a table like Table 1 of Zhang et al. 2016, with intervals."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from colorizer.ab_bins import N_BINS
-from colorizer.backends import on_backend
-from colorizer.baselines import gray_ab, random_partners
-from colorizer.checkpoints import load_checkpoint
-from colorizer.data import AnyPhoto, centre_square, scan_photos
-from colorizer.imagenet import only_paper_test, paper_label
 from colorizer.judges import (
     EfficientNetLite,
     Inception,
@@ -36,16 +30,11 @@ from colorizer.metrics import (
     psnr,
     ssim,
 )
-from colorizer.models import Colorizer
 from colorizer.rebalancing import count_colours
-from colorizer.render import from_lab, predict_ab, to_lab
+from colorizer.render import from_lab
+from colorizer.squares import Squares, predictor, read_squares
 
 _N_BOOTSTRAP = 2000
-NO_MODEL = ("gray", "random", "real")
-
-
-class EvaluationError(ValueError):
-    """An evaluation that cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +44,6 @@ class Estimate:
     mean: float
     ci_low: float | None
     ci_high: float | None
-
-
-@dataclass
-class _Pictures:
-    """The photographs that are judged on: nothing is kept but what they were decoded to."""
-
-    photos: list[AnyPhoto]
-    size_px: int
-    labels: list[int | None]
-
-    def __len__(self) -> int:
-        return len(self.photos)
-
-    def lab(self, i: int) -> Tensor:
-        """Lab of the centre square, (1, 3, H, W)."""
-        rgb = self.photos[i].rgb_HW3
-        square = centre_square(rgb, min(self.size_px, *rgb.shape[:2]))
-        return to_lab(square.permute(1, 2, 0).numpy())
 
 
 @dataclass
@@ -97,7 +68,7 @@ def _bootstrap(numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.f
     return Estimate(float(numerator.sum() / denominator.sum()), float(low), float(high))
 
 
-def _bin_weights(pictures: _Pictures) -> Tensor:
+def _bin_weights(pictures: Squares) -> Tensor:
     """Inverse empirical frequency of each bin over these originals; bins that do not occur get 0."""
     counts = torch.zeros(N_BINS, dtype=torch.float64)
     for i in range(len(pictures)):
@@ -138,15 +109,7 @@ def evaluate(
     data set.  `paper_ids` keeps those of the paper's 10,000 test photographs (ImageNet's validation files) only.
     `on_picture` gets every picture as (model, photograph's name, pixels).
     """
-    photos, refusals = scan_photos(data, longest_px=size_px, shortest_px=16, workers=workers)
-    if paper_ids:
-        photos = [photos[i] for i in only_paper_test(p.name for p in photos)]
-    photos = photos[:limit]
-    refused = Counter(r.reason for r in refusals)
-    if not photos:
-        wanted = "photograph of the paper's test set" if paper_ids else "usable photograph"
-        raise EvaluationError(f"no {wanted} in {', '.join(map(str, data))}: {dict(refused) or 'none found'}")
-    pictures = _Pictures(photos, size_px, [paper_label(p.name) for p in photos])
+    pictures = read_squares(data, size_px=size_px, limit=limit, paper_ids=paper_ids, workers=workers)
     weights_Q = _bin_weights(pictures)
     n_labelled = sum(label is not None for label in pictures.labels)
     judges = _load_judges()
@@ -155,7 +118,15 @@ def evaluate(
     rows: dict[str, Any] = {}
     # The originals first: the others' features are compared with theirs.
     for name in ["real", *(m for m in models if m != "real")]:
-        predict = _predictor(name, pictures, weights or {}, temperature, working_px, backend, seed)
+        predict = predictor(
+            name,
+            pictures,
+            weights=weights,
+            temperature=temperature,
+            working_px=working_px,
+            backend=backend,
+            seed=seed,
+        )
         per_image: dict[str, list[float]] = {}
         features: dict[str, list[npt.NDArray[np.float64]]] = {}
         for i in tqdm(range(len(pictures)), desc=f"judging {name}", unit="photo"):
@@ -163,10 +134,10 @@ def evaluate(
             ab = predict(i, lab)
             picture = from_lab(lab[:, :1], ab).rgb_HW3
             if on_picture is not None:
-                on_picture(name, photos[i].name, picture)
+                on_picture(name, pictures.photos[i].name, picture)
                 if name == "real":
                     grey = from_lab(lab[:, :1], torch.zeros_like(lab[:, 1:])).rgb_HW3
-                    on_picture("grey", photos[i].name, grey)
+                    on_picture("grey", pictures.photos[i].name, grey)
             _judge_one(lab, ab, picture, weights_Q, judges, semantic, per_image, features)
         pooled = {k: np.concatenate(v) for k, v in features.items()}
         if name == "real":
@@ -177,9 +148,9 @@ def evaluate(
     return {
         "format": "truehue-evaluation/2",
         "data": [Path(p).name for p in data],
-        "n_images": len(photos),
+        "n_images": len(pictures),
         "n_labelled": n_labelled,
-        "n_refused": dict(refused),
+        "n_refused": dict(pictures.refused),
         "size_px": size_px,
         "temperature": temperature,
         "working_px": working_px,
@@ -207,37 +178,6 @@ def _not_run(judges: _Judges, semantic: str, *, n_labelled: int) -> dict[str, st
             "recoloured photograph is taken for what the original is taken for"
         )
     return told
-
-
-Predict = Callable[[int, Tensor], Tensor]
-
-
-def _predictor(
-    name: str,
-    pictures: _Pictures,
-    weights: dict[str, str],
-    temperature: float | None,
-    working_px: int | None,
-    backend: str,
-    seed: int,
-) -> Predict:
-    """(position, Lab) -> ab."""
-    if name == "real":
-        return lambda _i, lab: lab[:, 1:]
-    if name == "gray":
-        return lambda _i, lab: gray_ab(lab[:, :1])
-    if name == "random":
-        names = [f"{i}:{p.name}" for i, p in enumerate(pictures.photos)]
-        partners = random_partners(names, names, seed=seed)
-        place = {n: i for i, n in enumerate(names)}
-        return lambda i, lab: _fit(pictures.lab(place[partners[names[i]]])[:, 1:], lab)
-    model: Colorizer = on_backend(load_checkpoint(name, weights.get(name))[0], backend, temperature=temperature)
-
-    def predict(_i: int, lab: Tensor) -> Tensor:
-        side = min(working_px or model.working_px, *lab.shape[-2:])
-        return predict_ab(model, lab[:, :1], working_px=side, temperature=temperature)
-
-    return predict
 
 
 @torch.inference_mode()
@@ -310,8 +250,3 @@ def _row(
                 mean, deviation = kernel_distance(pooled[network], originals[network], seed=seed)
                 row[kernel] = vars(Estimate(mean, mean - 1.96 * deviation, mean + 1.96 * deviation))
     return row
-
-
-def _fit(ab_B2HW: Tensor, L_B1HW: Tensor) -> Tensor:
-    """Another photograph's ab at this one's size."""
-    return torch.nn.functional.interpolate(ab_B2HW, size=L_B1HW.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,25 +1,20 @@
 """A page that shows before and after of every colorizer side by side: one file, nothing fetched from anywhere."""
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from colorizer.archive import clean_lightness
 from colorizer.checkpoints import load_model
 from colorizer.models import Colorizer
+from colorizer.pages import data_uri, lightness_and_colours, write_page
 from colorizer.photos import PhotoError, open_photo
-from colorizer.render import from_lab, predict_ab, to_lab
+from colorizer.render import from_lab, predict_ab
 from colorizer.sources import list_photos
 
-_JPEG_QUALITY = 85
 ORIGINAL, GRAY = "real", "gray"
 
 
@@ -64,40 +59,22 @@ def write_gallery(
     )
     if refused:
         told += " Not shown: " + "; ".join(refused) + "."
-    page = files("colorizer").joinpath("templates/gallery.html").read_text(encoding="utf-8")
-    for mark, text in (
-        ("@TITLE@", html.escape(title)),
-        ("@TOLD@", html.escape(told)),
-        ("@SECTIONS@", "\n".join(sections)),
-    ):
-        page = page.replace(mark, text)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(out)
+    write_page("gallery.html", {"TITLE": title, "TOLD": told}, {"SECTIONS": "\n".join(sections)}, out)
     return len(sections), out.stat().st_size
 
 
 def _section(
     name: str, image: Image.Image, models: Mapping[str, Colorizer], longest_px: int, *, shows_grey: bool
 ) -> str:
-    scale = min(1.0, longest_px / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    cleaned = clean_lightness(np.asarray(image))
-    made: dict[str, torch.Tensor] = {}
-    if cleaned.tone == "colour":
-        lab = to_lab(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
-        L = lab[:, :1]
-        made[ORIGINAL] = lab[:, 1:]
-    else:
-        L = torch.from_numpy(np.array(Image.fromarray(cleaned.L_HW).resize(size, Image.Resampling.LANCZOS)))[None, None]
-        L = L.clamp(0.0, 100.0)
+    L, own_ab = lightness_and_colours(image, longest_px)
+    size = (L.shape[-1], L.shape[-2])
+    made: dict[str, torch.Tensor] = {} if own_ab is None else {ORIGINAL: own_ab}
     if shows_grey:
         made[GRAY] = torch.zeros_like(L).expand(-1, 2, -1, -1)
     for told, model in models.items():
         made[told] = predict_ab(model, L, working_px=model.working_px)
-    before = _data_uri(from_lab(L, torch.zeros_like(L).expand(-1, 2, -1, -1)).rgb_HW3)
-    figures = [_figure(name, told, before, _data_uri(from_lab(L, ab).rgb_HW3), size) for told, ab in made.items()]
+    before = data_uri(from_lab(L, torch.zeros_like(L).expand(-1, 2, -1, -1)).rgb_HW3)
+    figures = [_figure(name, told, before, data_uri(from_lab(L, ab).rgb_HW3), size) for told, ab in made.items()]
     return f'<section><h2>{html.escape(name)}</h2><div class="row">\n' + "\n".join(figures) + "\n</div></section>"
 
 
@@ -111,9 +88,3 @@ def _figure(name: str, told: str, before: str, after: str, size: tuple[int, int]
         f'<input type="range" min="0" max="100" value="50" step="5" aria-label="{label}"></div>'
         f"<figcaption>{html.escape(told)}</figcaption></figure>"
     )
-
-
-def _data_uri(rgb_HW3: np.ndarray) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(rgb_HW3).save(stream, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -77,6 +77,10 @@ class EfficientNetLite(Classifier):
         """Features before the classes, (B, 1280)."""
         return torch.as_tensor(self.head(self.encoder(_normalised(rgb_B3HW))[-1]).mean((2, 3)))
 
+    def taps(self, rgb_B3HW: Tensor) -> list[Tensor]:
+        """Feature maps at strides 4, 8, 16 and 32."""
+        return list(self.encoder(_normalised(rgb_B3HW)))
+
     def classes(self, rgb_B3HW: Tensor) -> Tensor:
         """Logits (B, 1000)."""
         return torch.as_tensor(self.last(self.features(rgb_B3HW)))

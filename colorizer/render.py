@@ -22,6 +22,7 @@ from colorizer.photos import open_photo
 
 PUBLISHED_PX = 256  # the released PyTorch pipeline squashes every photograph to this square
 _BAND_PIXELS = 1_000_000  # rows are converted in bands of about this many pixels, so memory stays bounded
+MAX_SATURATION = 4.0
 _GAMUT_SLACK = 0.5 / 255  # less than half a level outside is rounding, not clipping
 _LONGEST_SQUARES = 8  # a panorama is not allowed to blow the long side up beyond so many squares
 
@@ -38,13 +39,19 @@ class Look:
     """How a network is used: None means its own default.
 
     `pipeline` is `ours` (aspect ratio kept, short side at `working_px`) or `published` (squashed to 256 x 256, as the
-    released PyTorch code does).  `bf16` computes in bfloat16: twice as fast where the processor has it.
+    released PyTorch code does).  `bf16` computes in bfloat16: twice as fast where the processor has it.  `saturation`
+    multiplies ab: 1 is what the network says.
     """
 
     temperature: float | None = None
     working_px: int | None = None
     pipeline: Literal["ours", "published"] = "ours"
     bf16: bool = True
+    saturation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.saturation <= MAX_SATURATION:
+            raise ValueError(f"saturation: expected 0 to {MAX_SATURATION:g}, got {self.saturation:g}")
 
 
 def to_lab(rgb_HW3: npt.NDArray[np.uint8]) -> Tensor:
@@ -91,7 +98,7 @@ def predict_batch(model: Colorizer, L_B1hw: Tensor, look: Look) -> Tensor:
     with torch.autocast(device.type, torch.bfloat16, enabled=look.bf16):
         L = L_B1hw.to(device).contiguous(memory_format=torch.channels_last)
         ab = model.predict_ab(L, temperature=look.temperature)
-    return ab.float().cpu()
+    return ab.float().cpu() * look.saturation
 
 
 def lightness_for(rgb_HW3: npt.NDArray[np.uint8], look: Look, model: Colorizer) -> Tensor:
@@ -133,6 +140,7 @@ def colorize(
     working_px: int | None = None,
     pipeline: Literal["ours", "published"] = "ours",
     bf16: bool = True,
+    saturation: float = 1.0,
     hints: Sequence[Hint] = (),
 ) -> Image.Image:
     """Colour a photograph at its own size; its lightness is kept, any colour it had is ignored.
@@ -152,7 +160,7 @@ def colorize(
     rgb_HW3 = np.asarray(image.convert("RGB"))
     if hints:
         model = HintedColorizer(model, hints, image.size)
-    look = Look(temperature, working_px, pipeline, bf16)
+    look = Look(temperature, working_px, pipeline, bf16, saturation)
     return paint(rgb_HW3, predict_batch(model, lightness_for(rgb_HW3, look, model), look))
 
 

@@ -11,9 +11,10 @@ import torch
 
 from colorizer import judges
 from colorizer.cli import main
-from colorizer.evaluate import EvaluationError, evaluate
+from colorizer.evaluate import evaluate
 from colorizer.evaluation_tables import as_csv, as_latex
 from colorizer.imagenet import only_paper_test, paper_label, paper_test_labels
+from colorizer.squares import EvaluationError
 
 from .conftest import make_photo
 
