@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots words report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots console-flow words report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ words: $(VENV)/.all  ## bring the catalogues of the interface's texts up to date
 
 screenshots: $(VENV)/.all  ## every participant screen and console page, into docs/screenshots
 	@$(BIN)/python tools/screenshots.py && $(BIN)/python tools/screenshots_console.py
+
+console-flow: $(VENV)/.all  ## from photographs to a published dataset in a browser, timed, into docs/results
+	@$(BIN)/python tools/console_flow.py
 
 report: $(VENV)/.base  ## EXPORT=FOLDER_OR_ZIP OUT=DIR: fool rates with intervals, as one HTML page and tables
 	@$(BIN)/python -m analysis report "$(EXPORT)" --out "$(OUT)"

@@ -4,7 +4,8 @@
 
 Fills a temporary instance through the commands, copies simulated sessions inside the database up to the number asked
 for, signs in with Debian's Chromium at the size of a laptop and of a phone, and writes console-<page>-<size>.webp. Then
-prints how long the page of the large study and its progress part take (median of five), and fails above the budget.
+prints how long the page of the large study and its progress part take (each looked at anew, median of five), and fails
+above the budget.
 """
 
 import argparse
@@ -35,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 BUDGET_BYTES = 600_000
-PAGE_BUDGET_S = 5.0
+PAGE_BUDGET_S = 1.0
 EMAIL, PASSWORD = "owner@example.org", "a long enough password"
 MAX_HEIGHT_PX = 1800
 DEFINITION = """preset = "zhang2016"
@@ -190,9 +191,11 @@ def take_used(album: Album, url: str) -> None:
     """Pages of an instance in use."""
     page = album.page
     sign_in(page, url)
+    page.goto(f"{url}/console/study/large/")
+    page.locator("[data-monitor]:not(:has([data-unfinished]))").wait_for()  # the trials have been counted
     paths = {
         "studies": "", "study-draft": "study/draft/", "study-running": "study/colours/", "study-large": "study/large/",
-        "people": "study/colours/people", "sets": "sets", "set": "sets/1/",
+        "people": "study/colours/people", "prolific": "study/colours/prolific", "sets": "sets", "set": "sets/1/",
         "jobs": "jobs", "audit": "audit", "accounts": "accounts", "new": "new",
     }  # fmt: skip
     for name, path in paths.items():
@@ -214,7 +217,10 @@ def measure(app: Flask) -> dict[str, float]:
     found = {}
     for name, path in (("page", "/console/study/large/"), ("progress", "/console/study/large/monitor")):
         times = []
+        client.get(path)  # the first look begins the counting of trials
+        app.extensions["truehue watch"].wait()
         for _ in range(5):
+            app.extensions["truehue watch"].forget()
             begun = time.perf_counter()
             if client.get(path).status_code != 200:
                 sys.exit(f"{path}: not answered")

@@ -55,9 +55,9 @@ def build_bundle(name: str) -> Redirect:
     if kind not in FORMATS:
         abort(400)
     unblind(row, "export")
-    license_ = request.form.get("license", "").strip()[:200]
+    described = {key: request.form.get(key, "").strip()[:200] for key in ("author", "license")}
     file = f"{row.slug}-v{row.version}-{kind}-{now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}.zip"
-    arguments = {"study_id": row.id, "slug": row.slug, "format": kind, "file": file, "license": license_}
+    arguments = {"study_id": row.id, "slug": row.slug, "format": kind, "file": file, "described": described}
     title = f"{kind} bundle of {name_of(row)}"
     enqueue(here.desk, here.settings, "bundle", title, arguments, by=g.researcher.email, now=now())
     note("bundle asked for", row.slug, version=row.version, format=kind)

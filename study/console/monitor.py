@@ -103,6 +103,11 @@ class Watch:
                 self._kept[key] = (now, found)
         return found
 
+    def forget(self) -> None:
+        """Look anew next time; what was counted stays."""
+        with self._lock:
+            self._kept.clear()
+
     def wait(self) -> None:
         """Return when nothing is being counted any more."""
         for digests in list(self._digests.values()):

@@ -23,7 +23,7 @@ def delete_old(folder: Path, *, now: datetime) -> None:
 
 
 def build_bundle(tools: Tools, arguments: Mapping[str, Any]) -> str:
-    """Write a bundle and reproduce it: `study_id`, `slug`, `format`, `file`, `license`."""
+    """Write a bundle and reproduce it: `study_id`, `slug`, `format`, `file`, `described`."""
     kind, bundles = str(arguments["format"]), tools.settings.bundles
     delete_old(bundles, now=datetime.now(UTC))
     folder = bundles / str(arguments["slug"])
@@ -32,7 +32,7 @@ def build_bundle(tools: Tools, arguments: Mapping[str, Any]) -> str:
     scratch.unlink(missing_ok=True)
     tools.tell("writing the data and the report", 0.1)
     begun = datetime.now(UTC).timestamp()
-    described = {"license": str(arguments["license"])} if arguments.get("license") else {}
+    described = {key: str(text) for key, text in arguments.get("described", {}).items() if text}
     # write_bundle looks at the ending; the dot keeps it out of every list until it is whole.
     write_bundle(
         tools.desk.database, tools.settings.stimuli, int(arguments["study_id"]), scratch,
