@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from analysis.mapping import make_mapping
     from analysis.mixed.model import MixedModel, mixed_model
     from analysis.preference import BradleyTerry, bradley_terry
+    from analysis.psychometric import Psychometric, psychometric_threshold
     from analysis.ratings import MeanRating, mean_rating
     from analysis.report import write_report
     from analysis.results import Results
@@ -49,6 +50,8 @@ __all__ = [
     "MeanRating",
     "hype_time",
     "hype_infinity",
+    "psychometric_threshold",
+    "Psychometric",
     "confidence_sequence",
     "Sequence",
     "read_export",
@@ -81,6 +84,8 @@ _HOME = {
     "MeanRating": "ratings",
     "hype_time": "hype",
     "hype_infinity": "hype",
+    "psychometric_threshold": "psychometric",
+    "Psychometric": "psychometric",
     "confidence_sequence": "sequential",
     "Sequence": "sequential",
     "read_export": "trials",

@@ -14,7 +14,7 @@ from analysis.estimate import BOTH, CHANCE, FoolRate
 from analysis.published import FULL_2016
 from analysis.results import Results
 from analysis.sensitivity import YesNo
-from analysis.sentences import ends, p_text, percent, settled
+from analysis.sentences import ends, level, p_text, percent, settled
 from analysis.thresholds import Threshold
 
 # The low anchor counts as well detected if the upper end of its interval is at or below this fool rate:
@@ -156,6 +156,11 @@ def threshold_claim(one: Threshold, target: float | None) -> Claim:
     """What an exposure threshold allows: how long a look was needed by these people with these pictures."""
     if settled(one, target):
         may = f"The threshold of {one.condition} was not reached: the staircases had not settled."
+        if one.fit:
+            may += (
+                f" A curve through all looks puts three of four right answers at {one.fit.threshold_ms:.0f} ms, "
+                f"{level(one.fit.confidence)} [{one.fit.ci_low_ms:.0f}, {one.fit.ci_high_ms:.0f}]."
+            )
     else:
         may = (
             f"The staircases of {one.condition} settled at looks of {one.threshold_ms:.0f} ms: with longer ones it is "

@@ -100,6 +100,9 @@ def thresholds(results: Results) -> Table:
                 "share_correct": one.share_correct,
                 "median_level_ms": one.median_level_ms,
                 "n_at_limit": one.n_at_limit,
+                "fitted_ms": one.fit.threshold_ms if one.fit else float("nan"),
+                "fitted_low_ms": one.fit.ci_low_ms if one.fit else float("nan"),
+                "fitted_high_ms": one.fit.ci_high_ms if one.fit else float("nan"),
                 "n_trials": one.n_trials,
                 "n_participants": one.n_participants,
             }
@@ -114,6 +117,8 @@ def thresholds(results: Results) -> Table:
             Shown("Condition", text_cell("condition"), is_text=True),
             Shown("Threshold (ms)", lambda row: number(row.threshold_ms, 0)),
             Shown("95% CI", lambda row: f"[{number(row.ci_low_ms, 0)}, {number(row.ci_high_ms, 0)}]"),
+            Shown("75% point (ms)", lambda row: number(row.fitted_ms, 0)),
+            Shown("95% CI", lambda row: f"[{number(row.fitted_low_ms, 0)}, {number(row.fitted_high_ms, 0)}]"),
             Shown("Right (%)", lambda row: percent(row.share_correct)),
             Shown("Participants", text_cell("n_participants")),
             Shown("Trials", text_cell("n_trials")),

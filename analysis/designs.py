@@ -11,7 +11,7 @@ PAIR, SINGLE, STAIRCASE, PREFERENCE, RATING = "pair", "single", "staircase", "pr
 OUTCOMES = {
     PAIR: "pairs of a fake and its original have a fool rate (fool_rate)",
     SINGLE: "single pictures have error rates, d′ and a criterion (yes_no, hype_infinity)",
-    STAIRCASE: "a staircase has exposure thresholds (hype_time)",
+    STAIRCASE: "a staircase has exposure thresholds (hype_time, psychometric_threshold)",
     PREFERENCE: "preferences have win shares and Bradley–Terry abilities (bradley_terry)",
     RATING: "ratings have means on their own scale (mean_rating)",
 }

@@ -150,7 +150,7 @@ def _staircases(read: _Read) -> Results:
         findings=read.findings,
         test=rows,
         trace=read.trace,
-        thresholds=thresholds(rows, order, limits),
+        thresholds=thresholds(rows, order, limits, read.plan.confidence),
         courses=courses(rows),
     )
 

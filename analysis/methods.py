@@ -160,6 +160,12 @@ def analysis_sentences(results: Results) -> list[str]:
             "A participant's threshold is the mean over blocks of the exposure at which the staircase stood most often "
             "(Zhou et al., 2019); intervals are from a bootstrap of participants, for these pictures."
         )
+        if any(one.fit for one in results.thresholds):
+            said.append(
+                "The exposure of 75% right answers was also estimated by maximum likelihood from logistic psychometric "
+                "functions of log exposure with a guessing rate of 50%, a common slope and normally distributed "
+                f"participants (Wichmann and Hill, 2001); its {confidence}% interval is clustered by participant."
+            )
         return said
     if results.ratings:
         said.append(

@@ -66,7 +66,10 @@ def write_report(results: Results, out: str | Path, *, command: str = "", now: d
             "design": results.about.design,
             "provenance": provenance,
             "is_simulated": results.about.is_simulated,
-            "thresholds": [_plain(asdict(one) | {"hype": None}) for one in results.thresholds],
+            "thresholds": [
+                _plain(asdict(one) | {"hype": None, "fit": _plain(asdict(one.fit)) if one.fit else None})
+                for one in results.thresholds
+            ],
             "fool_rates": [_plain(asdict(rate)) for rate in (*results.fool_rates, *results.anchors)],
             "findings": [_plain(asdict(finding)) for finding in results.findings],
         }

@@ -188,6 +188,12 @@ def threshold_sentence(one: Threshold) -> str:
         f"The staircases of {one.condition} stood most often at {number(one.threshold_ms, 0)} ms{interval} "
         f"({counted(one.n_participants, 'participant')}, {counted(one.n_trials, 'trial')}; "
         f"{percent(one.share_correct)}% right answers)."
+        + (
+            f" A curve through all looks puts three of four right answers at {number(one.fit.threshold_ms, 0)} ms, "
+            f"{level(one.fit.confidence)} [{number(one.fit.ci_low_ms, 0)}, {number(one.fit.ci_high_ms, 0)}]."
+            if one.fit
+            else ""
+        )
     )
 
 

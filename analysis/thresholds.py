@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.hype import HypeTime, hype_time, staircase_threshold
+from analysis.psychometric import Psychometric, psychometric_threshold
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Threshold:
 
     `share_correct` should be near the staircase's target, else it did not settle; `median_level_ms` is over the later
     half of every block, a second reading of the same level.  `n_at_limit` staircases have their mode at a limit.
+    `fit` is the 75 % point of a curve through all looks, wherever the staircase began; None with `fit_note` saying why.
     """
 
     condition: str
@@ -26,6 +28,8 @@ class Threshold:
     n_trials: int
     n_participants: int
     n_at_limit: int
+    fit: Psychometric | None = None
+    fit_note: str = ""
 
 
 def per_participant(rows: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +51,10 @@ def per_participant(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def thresholds(
-    rows: pd.DataFrame, order: list[str], limits_ms: tuple[float, float] | None = None
+    rows: pd.DataFrame,
+    order: list[str],
+    limits_ms: tuple[float, float] | None = None,
+    confidence: float = 0.95,
 ) -> tuple[Threshold, ...]:
     """Estimate every condition's threshold; `limits_ms` are the staircase's own."""
     found = []
@@ -59,6 +66,11 @@ def thresholds(
         length = part.groupby(["participant", "block"], sort=False)["level_ms"].transform("size")
         n_people = part["participant"].nunique()
         per_person = modes.groupby(level=0, sort=False).mean()
+        fit, note = None, ""
+        try:
+            fit = psychometric_threshold(part["correct"], part["level_ms"], part["participant"], confidence=confidence)
+        except ValueError as error:
+            note = str(error)
         found.append(
             Threshold(
                 condition=condition,
@@ -69,6 +81,8 @@ def thresholds(
                 n_trials=len(part),
                 n_participants=n_people,
                 n_at_limit=0 if limits_ms is None else int(np.isin(modes, limits_ms).sum()),
+                fit=fit,
+                fit_note=note,
             )
         )
     return tuple(found)

@@ -22,6 +22,7 @@ from analysis import (
     nested_bootstrap,
     pairwise,
     participant_bootstrap,
+    psychometric_threshold,
     read_export,
     two_way_bootstrap,
     yes_no,
@@ -177,6 +178,8 @@ LONG = pd.DataFrame(
     }
 )
 Y, PEOPLE, IMAGES = LONG["fooled"], LONG["participant"], LONG["image"]
+# 18, 16 and 12 of 20 looks right.
+RIGHT = [1] * 18 + [0] * 2 + [1] * 16 + [0] * 4 + [1] * 12 + [0] * 8
 # Every public estimator, and the designs whose tables it is for.
 ESTIMATORS = {
     "fool_rate": ("pair", lambda d: fool_rate(Y, PEOPLE, IMAGES, design=d)),
@@ -196,6 +199,10 @@ ESTIMATORS = {
     "yes_no": ("single", lambda d: yes_no(LONG, design=d)),
     "hype_infinity": ("single", lambda d: hype_infinity(Y, LONG["is_fake"], PEOPLE, n_draws=10, design=d)),
     "hype_time": ("staircase", lambda d: hype_time([100, 110, 100, 90], list("ppqq"), n_draws=10, design=d)),
+    "psychometric_threshold": (
+        "staircase",
+        lambda d: psychometric_threshold(RIGHT, [300] * 20 + [200] * 20 + [100] * 20, list("pq") * 30, design=d),
+    ),
     "bradley_terry": ("preference", lambda d: bradley_terry(list("aabb"), list("bbaa"), [1, 0, 1, 0], design=d)),
     "mean_rating": ("rating", lambda d: mean_rating(Y, PEOPLE, IMAGES, design=d)),
 }
