@@ -154,21 +154,23 @@ def preference_claim(rate: FoolRate) -> Claim:
 
 def threshold_claim(one: Threshold, target: float | None) -> Claim:
     """What an exposure threshold allows: how long a look was needed by these people with these pictures."""
-    if settled(one, target):
+    if one.fit:
+        may = (
+            f"With {one.condition}, looks of {one.fit.threshold_ms:.0f} ms, {level(one.fit.confidence)} "
+            f"[{one.fit.ci_low_ms:.0f}, {one.fit.ci_high_ms:.0f}], gave three right answers of four: it is told from "
+            "originals more often with longer ones, less often with shorter ones."
+        )
+    elif settled(one, target):
         may = f"The threshold of {one.condition} was not reached: the staircases had not settled."
-        if one.fit:
-            may += (
-                f" A curve through all looks puts three of four right answers at {one.fit.threshold_ms:.0f} ms, "
-                f"{level(one.fit.confidence)} [{one.fit.ci_low_ms:.0f}, {one.fit.ci_high_ms:.0f}]."
-            )
     else:
         may = (
             f"The staircases of {one.condition} settled at looks of {one.threshold_ms:.0f} ms: with longer ones it is "
             "told from originals more often, with shorter ones less."
         )
+    unsettled = f"… that the staircases rested at {one.threshold_ms:.0f} ms; " if settled(one, target) else "… "
     may_not = (
-        "… that the fakes are indistinguishable below it, or a fool rate: a threshold is a time, of these pictures and "
-        "of the staircase's steps."
+        f"{unsettled}that the fakes are indistinguishable below it, or a fool rate: a threshold is a time, of these "
+        "pictures and of the staircase's steps."
     )
     return Claim(one.condition, may, may_not, is_indistinguishable=False, checks=())
 

@@ -201,9 +201,14 @@ def _thresholds(results: Results, add: Any, plots: Any) -> None:
     add(
         "thresholds",
         plots.thresholds(results.thresholds, truth),
-        "Exposure thresholds with 95% bootstrap intervals over participants."
+        "Exposure thresholds. Circles: the 75% points of the fitted curves, with "
+        f"{level(results.plan.confidence)}. Squares, dashed: the modes that HYPE-time prints, with bootstrap intervals."
         + (" Diamonds: the truth that the simulation was given." if truth else ""),
-        " ".join(f"{one.condition}: {number(one.threshold_ms, 0)} ms." for one in results.thresholds),
+        " ".join(
+            f"{one.condition}: mode {number(one.threshold_ms, 0)} ms"
+            + (f", 75% point {number(one.fit.threshold_ms, 0)} ms." if one.fit else ".")
+            for one in results.thresholds
+        ),
     )
     aim = "" if target is None else f"aims at {percent(target, 0)}% right answers"
     add(

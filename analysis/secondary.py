@@ -65,7 +65,7 @@ def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame, design
     `rows` are the condition's trials with participant, image and fooled (0/1); a large table's are not drawn again.
     """
     k, n, p = rate.n_fooled, rate.n_trials, rate.fool_rate
-    found = [Estimate(rate.method, rate.estimand, p, rate.ci_low, rate.ci_high, "primary")]
+    found = [Estimate(_capital(rate.method), rate.estimand, p, rate.ci_low, rate.ci_high, "primary")]
     if rate.condition in mixed.marginal:
         found.append(mixed.marginal[rate.condition])
     found += _bootstraps(rate, rows, design)
@@ -106,7 +106,11 @@ def _bootstraps(rate: FoolRate, rows: pd.DataFrame, design: str) -> list[Estimat
 
 
 def _drawn(method: str, n_draws: int) -> str:
-    return f"{method[0].upper()}{method[1:]}, {n_draws:,} draws"
+    return f"{_capital(method)}, {n_draws:,} draws"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def mixed(test: pd.DataFrame, confidence: float, design: str) -> Mixed:

@@ -1,6 +1,6 @@
 """How well HYPE-time's staircases find the truth: the published mode beside the fitted 75 % point, by simulation.
 
-    python tools/staircase.py        # two minutes; writes docs/results/staircase.md
+    python tools/staircase.py        # a minute; writes docs/results/staircase.md
 
 30 people, 3 blocks of 150 looks from 500 ms on, 10 ms down after a right answer and 30 ms up after a wrong one.
 """

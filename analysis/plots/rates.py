@@ -157,14 +157,20 @@ def differences(pairs: Sequence[Difference], *, is_percent: bool = True) -> Figu
 
 
 def thresholds(rows: Sequence[Threshold], truth: dict[str, float]) -> Figure:
-    """Exposure thresholds with their bootstrap intervals, ms; diamonds are a simulation's truth."""
-    figure, (axes,) = new_figure(1.1 + 0.42 * len(rows))
-    for place, one in enumerate(reversed(rows)):
+    """Fitted 75 % points (circles) and published modes (squares, dashed) with intervals, ms; diamonds: the truth."""
+    figure, (axes,) = new_figure(1.2 + 0.6 * len(rows))
+    for row, one in enumerate(reversed(rows)):
+        place = row - 0.16
+        if one.fit:
+            axes.plot([one.fit.ci_low_ms, one.fit.ci_high_ms], [row + 0.16] * 2, color=BLUE, linewidth=2.2)
+            axes.plot(one.fit.threshold_ms, row + 0.16, "o", color=BLUE, markersize=7)
         if one.hype:
-            axes.plot([one.hype.ci_low_ms, one.hype.ci_high_ms], [place, place], color=BLUE, linewidth=2.2)
-        axes.plot(one.threshold_ms, place, "o", color=BLUE, markersize=7)
+            axes.plot(
+                [one.hype.ci_low_ms, one.hype.ci_high_ms], [place, place], color=GREY, linewidth=1.8, linestyle="--"
+            )
+        axes.plot(one.threshold_ms, place, "s", color=GREY, markersize=6)
         if one.condition in truth:
-            axes.plot(truth[one.condition], place, "D", mfc="none", mec=VERMILION, markersize=9)
+            axes.plot(truth[one.condition], row, "D", mfc="none", mec=VERMILION, markersize=9)
     named_rows(axes, [one.condition for one in reversed(rows)])
     axes.set_xlim(left=0)
     axes.set_xlabel("exposure threshold (ms)")

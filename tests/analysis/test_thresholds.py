@@ -1,5 +1,7 @@
 """Thresholds of staircases: the truth comes back wherever the staircase began, and what the mode does instead."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,8 +105,10 @@ def test_looks_that_determine_no_curve_are_refused(correct, exposure, reads):
 
 
 def test_what_may_be_written_of_a_staircase_that_did_not_settle():
-    """The claim says that it was not reached, and where the curve puts it."""
+    """The claim is about the curve's 75 % point; that the staircases rested at their mode may not be written."""
     (found,) = thresholds(looks(900, slope=2.0), ["new"], LIMITS_MS)
     told = threshold_claim(found, 0.75)
-    assert "was not reached" in told.may_write
-    assert f"at {found.fit.threshold_ms:.0f} ms, 95% CI [" in told.may_write
+    assert f"looks of {found.fit.threshold_ms:.0f} ms, 95% CI [" in told.may_write
+    assert f"that the staircases rested at {found.threshold_ms:.0f} ms" in told.may_not_write
+    without = threshold_claim(replace(found, fit=None), 0.75)
+    assert "was not reached" in without.may_write
