@@ -3,6 +3,7 @@
     backup.json         what it is, when, how many rows, the database file's SHA-256
     truehue.sqlite3     or truehue.dump (pg_dump's custom format)
     stimuli/            the imported stimulus sets
+    reports/            the finished reports
     secret_key          unless the environment holds it
 
 The database is copied first: a set is in its folder before its row is committed, so every set of the copy is there.
@@ -52,6 +53,8 @@ def write_backup(database: db.Database, settings: Settings, out: Path, *, now: d
             _run("pg_dump", settings.database_url, "--format=custom", "--no-owner", f"--file={file}")
         if settings.stimuli.is_dir():
             shutil.copytree(settings.stimuli, part / "stimuli", ignore=shutil.ignore_patterns(".import-*"))
+        if settings.reports.is_dir():
+            shutil.copytree(settings.reports, part / "reports", ignore=shutil.ignore_patterns(".*"))
         if not settings.given_key:
             with os.fdopen(os.open(part / "secret_key", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as key:
                 key.write(b"\n".join(settings.all_keys))
@@ -85,6 +88,8 @@ def read_backup(database: db.Database, settings: Settings, folder: Path) -> dict
         raise BackupError(f"{settings.stimuli} is not empty; restore into an empty TRUEHUE_INSTANCE")
     if (folder / "stimuli").is_dir():
         shutil.copytree(folder / "stimuli", settings.stimuli, dirs_exist_ok=True)
+    if (folder / "reports").is_dir():
+        shutil.copytree(folder / "reports", settings.reports, dirs_exist_ok=True)
     if (folder / "secret_key").is_file() and not settings.given_key:
         key = settings.instance / "secret_key"
         key.unlink(missing_ok=True)

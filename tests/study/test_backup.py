@@ -22,6 +22,9 @@ from study.studies import create_study
 def test_a_backup_made_while_people_answer_comes_back(app, desk, settings, study, make_participant, tmp_path):
     """Whole, consistent, and the restored instance goes on where it was, under the same addresses."""
     person = make_participant().begin()
+    report = settings.reports / "small" / "v1-x" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("a report")
     stop = threading.Event()
 
     def crowd():
@@ -38,7 +41,9 @@ def test_a_backup_made_while_people_answer_comes_back(app, desk, settings, study
         stop.set()
         thread.join()
     assert about["n_rows"]["trial"] >= 1
-    assert {path.name for path in out.iterdir()} == {"backup.json", "truehue.sqlite3", "stimuli", "secret_key"}
+    assert {path.name for path in out.iterdir()} == {
+        "backup.json", "truehue.sqlite3", "stimuli", "reports", "secret_key",
+    }  # fmt: skip
     assert (out / "secret_key").stat().st_mode & 0o777 == 0o600
 
     there = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "restored")})
@@ -47,6 +52,7 @@ def test_a_backup_made_while_people_answer_comes_back(app, desk, settings, study
     with database.reading() as connection:
         n = connection.execute(select(func.count()).select_from(TrialRow.__table__)).scalar_one()
     assert n == about["n_rows"]["trial"]
+    assert (there.reports / "small" / "v1-x" / "report.html").read_text() == "a report"
     again = create_app(there)
     moved = Participant(again.test_client(), again.extensions["truehue"].desk, "small", here=person.here)
     moved.turn, moved.n_sent = person.turn, person.n_sent  # the same names of trials: the key came along
