@@ -94,6 +94,7 @@ class OnnxColorizer(Colorizer):
         self.backend = backend
         self.name, self.multiple, self.working_px = self.story.name, self.story.multiple, self.story.working_px
         self.takes_hints = self.story.channels == 4
+        self.saturation = self.story.saturation
         if self.story.temperature is not None:
             self.temperature = self.story.temperature
         self._run = onnxruntime_runner(path) if backend == "onnxruntime" else opencv_runner(path)
@@ -131,7 +132,9 @@ def cache_folder() -> Path:
 
 def _fingerprint(model: Colorizer, temperature: float | None) -> str:
     """Changes whenever the exported file would: weights, temperature, sizes, torch."""
-    digest = hashlib.sha256(f"{model.name}:{temperature}:{model.working_px}:{torch.__version__}".encode())
+    digest = hashlib.sha256(
+        f"{model.name}:{temperature}:{model.saturation}:{model.working_px}:{torch.__version__}".encode()
+    )
     for key, value in model.state_dict().items():
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

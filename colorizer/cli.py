@@ -233,7 +233,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--pipeline", choices=("ours", "published"), default="ours", help="published squashes to 256 x 256"
     )
-    sub.add_argument("--saturation", type=float, default=1.0, metavar="X", help="multiplies the colours (default 1)")
+    sub.add_argument(
+        "--saturation", type=float, metavar="X", help="multiplies the colours; 1 is what the network means"
+    )
     sub.add_argument("--fp32", action="store_true", help="full precision (default: bfloat16)")
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     sub.add_argument("--batch", type=int, default=8, help="photographs of one shape that go together (default 8)")

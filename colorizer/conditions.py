@@ -43,7 +43,12 @@ def condition(
         "kind": "model",
         "model": checkpoint.name,  # says whose weights: the architecture's name alone would not
         "checkpoint_sha256": checkpoint.sha256,
-        "settings": {"temperature": network.temperature, "working_px": working_px, "backend": backend},
+        "settings": {
+            "temperature": network.temperature,
+            "saturation": network.saturation,
+            "working_px": working_px,
+            "backend": backend,
+        },
         "description": f"{checkpoint.name}, weights as published"
         if checkpoint.flavour
         else f"{checkpoint.name}, retrained by Truehue ({checkpoint.results.get('photos_seen', '?')} photographs seen)",

@@ -48,7 +48,8 @@ def write_looks(
         reason = refused[0] if refused else f"no image among {', '.join(map(str, photos))}"
         raise LooksError(f"no picture to show: {reason}")
     told = (
-        f"{model}, as it is by default: temperature {network.temperature:g}, saturation 1, working size "
+        f"{model}, as it is by default: temperature {network.temperature:g}, "
+        f"saturation {network.saturation:g}, working size "
         f"{network.working_px} px (marked). A low temperature takes the likeliest colour of each place, a high one the "
         "mean of all that are likely: calmer, and browner where they differ. Saturation multiplies the result. The "
         "working size is the short side that the network sees: more detail in a larger one, less of the whole. "
@@ -73,7 +74,8 @@ def _section(name: str, image: Image.Image, network: Colorizer, longest_px: int)
         values = sorted({*TEMPERATURES, network.temperature})
         made = [(f"T = {t:g}", coloured(temperature=t), t == network.temperature) for t in values]
         rows.append(_row(name, "Temperature", "--temperature", L, made))
-    made = [(f"× {s:g}", usual * s, s == 1.0) for s in SATURATIONS]
+    values = sorted({*SATURATIONS, network.saturation})
+    made = [(f"× {s:g}", usual * (s / network.saturation), s == network.saturation) for s in values]
     rows.append(_row(name, "Saturation", "--saturation", L, made))
     values_px = sorted({*WORKING_PX, network.working_px})
     made = [(f"{px} px", coloured(working_px=px), px == network.working_px) for px in values_px]

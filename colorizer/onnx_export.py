@@ -29,7 +29,7 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class OnnxStory:
-    """What an exported file says of itself: the network's name, its sizes and the temperature that is baked in.
+    """What an exported file says of itself: the network's name, its sizes and the look that is baked in.
 
     `channels` is 1 for L, 4 for L with hint a, hint b and hint mask.
     """
@@ -40,6 +40,7 @@ class OnnxStory:
     working_px: int
     channels: int
     temperature: float | None
+    saturation: float = 1.0
 
 
 class _Whole(nn.Module):
@@ -64,7 +65,7 @@ class _Whole(nn.Module):
         stride = int(getattr(self.model, "stride", 1))
         if stride > 1:
             out = F.interpolate(out, scale_factor=float(stride), mode="bilinear", align_corners=False)
-        return torch.as_tensor(out)
+        return torch.as_tensor(out) * self.model.saturation
 
 
 def export_onnx(model: Colorizer, path: Path, *, temperature: float | None = None) -> OnnxStory:
@@ -83,7 +84,7 @@ def export_onnx(model: Colorizer, path: Path, *, temperature: float | None = Non
         if T <= 0:
             raise ExportError(f"expected a temperature above 0 for ONNX, got {T}; the mode is no smooth function")
     channels = 4 if isinstance(model, Siggraph17) else 1
-    story = OnnxStory(model.name, type(model).name, model.multiple, model.working_px, channels, T)
+    story = OnnxStory(model.name, type(model).name, model.multiple, model.working_px, channels, T, model.saturation)
     whole = _Whole(model, T).eval().to(memory_format=torch.contiguous_format)
     # Sides of two and three multiples: equal or single ones would be taken for constants.
     example = torch.rand(1, channels, 2 * model.multiple, 3 * model.multiple) * 100.0
@@ -127,4 +128,5 @@ def story_of(metadata: dict[str, str], where: str) -> OnnxStory:
         working_px=int(told["working_px"]),
         channels=int(told["channels"]),
         temperature=float(told["temperature"]) if told["temperature"] else None,
+        saturation=float(told.get("saturation", 1.0)),
     )

@@ -40,6 +40,7 @@ class Recipe:
     lam: float = 0.5
     prior: str = ""  # a .npy file; empty: the paper's
     temperature: float = 0.38
+    saturation: float = 1.0
     working_px: int = 0  # short side that the trained network is given; 0: its model's own
     optimizer: str = "adam"
     learning_rate: float = 3e-5

@@ -40,17 +40,17 @@ class Look:
 
     `pipeline` is `ours` (aspect ratio kept, short side at `working_px`) or `published` (squashed to 256 x 256, as the
     released PyTorch code does).  `bf16` computes in bfloat16: twice as fast where the processor has it.  `saturation`
-    multiplies ab: 1 is what the network says.
+    multiplies the colours that the network means: 1 leaves them.
     """
 
     temperature: float | None = None
     working_px: int | None = None
     pipeline: Literal["ours", "published"] = "ours"
     bf16: bool = True
-    saturation: float = 1.0
+    saturation: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.saturation <= MAX_SATURATION:
+        if self.saturation is not None and not 0.0 <= self.saturation <= MAX_SATURATION:
             raise ValueError(f"saturation: expected 0 to {MAX_SATURATION:g}, got {self.saturation:g}")
 
 
@@ -98,7 +98,9 @@ def predict_batch(model: Colorizer, L_B1hw: Tensor, look: Look) -> Tensor:
     with torch.autocast(device.type, torch.bfloat16, enabled=look.bf16):
         L = L_B1hw.to(device).contiguous(memory_format=torch.channels_last)
         ab = model.predict_ab(L, temperature=look.temperature)
-    return ab.float().cpu() * look.saturation
+    # The network has multiplied by its own saturation already.
+    factor = 1.0 if look.saturation is None else look.saturation / model.saturation
+    return ab.float().cpu() * factor
 
 
 def lightness_for(rgb_HW3: npt.NDArray[np.uint8], look: Look, model: Colorizer) -> Tensor:
@@ -140,7 +142,7 @@ def colorize(
     working_px: int | None = None,
     pipeline: Literal["ours", "published"] = "ours",
     bf16: bool = True,
-    saturation: float = 1.0,
+    saturation: float | None = None,
     hints: Sequence[Hint] = (),
 ) -> Image.Image:
     """Colour a photograph at its own size; its lightness is kept, any colour it had is ignored.

@@ -214,7 +214,7 @@ class Run:
             self.seen = start_from(model, init)
         ema.load_state_dict(model.state_dict())
         for network in (model, ema):
-            network.temperature = recipe.temperature
+            network.temperature, network.saturation = recipe.temperature, recipe.saturation
             network.keeps_activations = not recipe.recompute_activations
         self.ema = ema.to(device).to(memory_format=torch.channels_last)
         self.objective: Objective = objective_of(recipe)(recipe, device)

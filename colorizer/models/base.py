@@ -26,6 +26,7 @@ class Colorizer(nn.Module, ABC):
     working_px: int = 256  # short side at which it colours best
     objective: str = "classification"
     temperature: float = PAPER_TEMPERATURE  # of the annealed mean; means nothing to a regression
+    saturation: float = 1.0  # the predicted colours are multiplied by it
     takes_hints: bool = False  # `predict_ab` has hint_ab and hint_mask
     keeps_activations: bool = True  # False: training recomputes them block by block, for memory
 
@@ -97,11 +98,11 @@ class ClassifyingColorizer(Colorizer):
         return annealed_mean(logits_BQHW, temperature=T, colours_Q2=colours)
 
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
-        """Annealed mean of the predicted distribution, upsampled (bilinear) to the size of L."""
+        """Annealed mean of the predicted distribution times `saturation`, upsampled (bilinear) to the size of L."""
         check_lightness(L_B1HW, self.name)
         height, width = L_B1HW.shape[-2:]
         padded = pad_to_multiple(L_B1HW, self.multiple)
-        ab = self.decode(self(padded), temperature=temperature)
+        ab = self.decode(self(padded), temperature=temperature) * self.saturation
         ab = F.interpolate(ab, size=padded.shape[-2:], mode="bilinear", align_corners=False)
         return ab[..., :height, :width]
 
@@ -117,11 +118,11 @@ class RegressingColorizer(Colorizer):
         """L in [0, 100] with sides that are multiples of `multiple` -> ab (B, 2, H/stride, W/stride), CIE units."""
 
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
-        """The regressed ab, upsampled (bilinear) to the size of L.  `temperature` has no meaning here."""
+        """The regressed ab times `saturation`, upsampled (bilinear) to the size of L; no `temperature` here."""
         check_lightness(L_B1HW, self.name)
         height, width = L_B1HW.shape[-2:]
         padded = pad_to_multiple(L_B1HW, self.multiple)
-        ab = self(padded).float()
+        ab = self(padded).float() * self.saturation
         ab = F.interpolate(ab, size=padded.shape[-2:], mode="bilinear", align_corners=False)
         return torch.as_tensor(ab[..., :height, :width])
 
