@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots console-flow words report table bench-backends stimuli-demo clean
+.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ leaks: $(VENV)/.all  ## let two adversaries look for real and fake in everything
 
 chaos: $(VENV)/.all  ## kill workers and databases while 2,000 sessions run on each database, and count what was lost
 	@$(BIN)/python -m tools.proof.chaos
+
+load: $(VENV)/.all  ## CPU of an answer beside a bare insert, psiTurk and oTree; pace, growth, memory (30 minutes)
+	@$(BIN)/python -m tools.proof.load
 
 words: $(VENV)/.all  ## bring the catalogues of the interface's texts up to date
 	@$(BIN)/python tools/words.py
