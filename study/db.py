@@ -32,9 +32,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
-        # On SQLite the option is ours (see _begin): SQLAlchemy's own one costs a PRAGMA at each checkout.
-        option = "truehue_autocommit" if self.is_sqlite else "isolation_level"
-        self._autocommit = self.engine.execution_options(**{option: "AUTOCOMMIT"})
+        self._autocommit: Engine
+        if self.is_sqlite:  # the option is ours (see _begin): SQLAlchemy's own one costs a PRAGMA at each checkout
+            self._autocommit = self.engine.execution_options(truehue_autocommit=True)
+        else:  # connections of their own: switching one to and fro costs as much as a statement
+            self._autocommit = _postgresql(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
         self._joined: ContextVar[Connection | None] = ContextVar("joined", default=None)
 
     @property
@@ -105,12 +107,17 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        self._autocommit.dispose()
+
+
+def _postgresql(url: str, **options: Any) -> Engine:
+    # No pre-ping: it would cost a round trip per answer.  sessions.patient repeats once after a lost connection.
+    return create_engine(url, pool_size=8, max_overflow=8, pool_recycle=1800, hide_parameters=True, **options)
 
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        # No pre-ping: it would cost a round trip per answer.  sessions.patient repeats once after a lost connection.
-        return create_engine(url, pool_size=8, max_overflow=8, pool_recycle=1800, hide_parameters=True)
+        return _postgresql(url)
     engine = create_engine(
         url, pool_size=16, max_overflow=16, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True
     )

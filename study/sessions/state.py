@@ -57,7 +57,7 @@ def read_state(desk: Desk, token: str) -> State:
 
 def read_state_on(desk: Desk, connection: Connection, token: str) -> State:
     """Read where a session stands on a connection that is there already."""
-    row = connection.execute(SELECT_STATE, {"token_sha256": hash_token(token)}).one_or_none()
+    row = SELECT_STATE.run(connection, {"token_sha256": hash_token(token)})
     if row is None:
         raise NotFound("there is no such session")
     plan = desk.plan(row.study_id, row.arm, row.session_seed, row.arm_slot)

@@ -3,6 +3,7 @@
 from sqlalchemy import Table, and_, bindparam, func, insert, select, text
 
 from study.models import AnswerRow, CheckRow, SessionRow, StudyRow, TrialRow
+from study.statement import Statement
 
 SESSIONS: Table = SessionRow.__table__  # type: ignore[assignment]
 TRIALS: Table = TrialRow.__table__  # type: ignore[assignment]
@@ -26,7 +27,7 @@ LAST_TRIAL = (
     "staircase_level_ms",
 )
 # Literal, not bound: only so do SQLite and PostgreSQL see that the partial index of void trials answers it.
-SELECT_STATE = (
+SELECT_STATE = Statement(
     select(
         SESSIONS.c.id,
         SESSIONS.c.study_id,
@@ -68,7 +69,7 @@ SELECT_VOIDS = (
     .where(TRIALS.c.session_id == bindparam("id"), text("trial.void_reason <> ''"))
     .order_by(TRIALS.c.trial_index)
 )
-INSERT_TRIAL = insert(TRIALS)
+INSERT_TRIAL = Statement(insert(TRIALS))
 REPORT_BY_KEY = select(TRIALS).where(
     TRIALS.c.session_id == bindparam("id"), TRIALS.c.idempotency_key == bindparam("idempotency_key")
 )

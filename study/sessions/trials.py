@@ -60,7 +60,7 @@ def _void_reloaded(desk: Desk, connection: Connection, state: State, trial: Plan
         visible=None,
     )
     row = trial_row(state, trial, report, now=now)
-    connection.execute(INSERT_TRIAL, row)
+    INSERT_TRIAL.run(connection, row)
     void = (*state.void, state.n_rows)
     after = state_after(desk, state, connection, n_rows=state.n_rows + 1, void=void, last=_Facts(row))
     return dataclasses.replace(write_status(connection, state, after, now=now), page_id="")
@@ -90,14 +90,14 @@ def record_response(desk: Desk, token: str, data: object, *, now: datetime) -> d
         after = state_after(desk, state, connection, n_rows=state.n_rows + 1, void=void, last=_Facts(row))
         try:
             if status_of(after) == state.status:
-                connection.execute(INSERT_TRIAL, row)  # autocommit: on disk when this returns
+                INSERT_TRIAL.run(connection, row)  # autocommit: on disk when this returns
                 return describe_turn(desk, token, after, feedback=feedback_of(state, _Facts(row)))
         except IntegrityError:
             _refuse_used_key(connection, state, report)
             raise
     try:
         with desk.database.writing() as connection:
-            connection.execute(INSERT_TRIAL, row)
+            INSERT_TRIAL.run(connection, row)
             after = write_status(connection, state, after, now=now)
     except IntegrityError:
         with desk.database.reading() as connection:

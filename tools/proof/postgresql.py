@@ -80,7 +80,9 @@ class PostgreSQL:
                 os.kill(pid, signal.SIGKILL)
         while any(map(is_running, pids)):  # the next start refuses while one of them holds the shared memory
             time.sleep(0.01)
-        (Path(self.data) / "postmaster.pid").unlink(missing_ok=True)
+        # Both name the dead process. PostgreSQL asks whether it exists, and a zombie does until its parent looks.
+        for lock in (Path(self.data) / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop the server and remove its folder."""

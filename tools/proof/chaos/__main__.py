@@ -73,9 +73,10 @@ def storm(name: str, n_sessions: int, stimuli: Path, *, worker_s: float, databas
         server.serving(place.environment, n_workers=2, factory=FACTORY) as serving,
     ):
         answers = required_answers(place.study.definition)
-        before = time.monotonic()
-        with Killer(serving, workers_s=worker_s, postgresql=running, database_s=database_s) as killer:
-            ledger = crowd(serving.port, place.study.slug, range(n_sessions), answers)
+        before, ledger = time.monotonic(), Ledger()
+        killing = Killer(serving, workers_s=worker_s, postgresql=running, database_s=database_s, over=ledger.over)
+        with killing as killer:
+            crowd(serving.port, place.study.slug, range(n_sessions), answers, ledger=ledger)
         verdict = judge(place, ledger)
     return {
         "verdict": verdict.as_json(),

@@ -11,9 +11,16 @@ class Killer:
     """A thread that kills a worker every `workers_s` seconds and PostgreSQL every `database_s`."""
 
     def __init__(
-        self, server: Server, *, workers_s: float, postgresql: PostgreSQL | None = None, database_s: float = 20
+        self,
+        server: Server,
+        *,
+        workers_s: float,
+        postgresql: PostgreSQL | None = None,
+        database_s: float = 20,
+        over: threading.Event | None = None,
     ) -> None:
-        self.server, self.postgresql = server, postgresql
+        self.server, self.postgresql, self.over = server, postgresql, over or threading.Event()
+        self.error: Exception | None = None
         self.workers_s, self.database_s = workers_s, database_s
         self.n_workers_killed = self.n_databases_killed = 0
         self._stop = threading.Event()
@@ -25,11 +32,20 @@ class Killer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End; the database is up then."""
+        """End; the database is up then, or it could not be brought up, which is an error."""
         self._stop.set()
         self._thread.join()
+        if self.error is not None:
+            raise self.error
 
     def _run(self) -> None:
+        try:
+            self._kill_and_start()
+        except Exception as error:
+            self.error = error
+            self.over.set()  # else everybody would wait for a database that does not come back
+
+    def _kill_and_start(self) -> None:
         dice = random.Random(1)
         since_database = 0.0
         while not self._stop.wait(pause := dice.uniform(0.5, 1.5) * self.workers_s):

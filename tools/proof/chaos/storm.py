@@ -42,6 +42,8 @@ class Ledger:
     n_replayed: int = 0
     n_delayed: int = 0
     unexpected: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set if the storm cannot go on."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, status: int) -> None:
@@ -73,7 +75,7 @@ class Unlucky:
             except OSError:
                 with self.ledger.lock:
                     self.ledger.n_lost_connections += 1
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self.ledger.over.is_set():
                 raise RefusedError(f"no answer within {GIVE_UP_AFTER_S} s")
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, 1.0)
@@ -154,6 +156,8 @@ def crowd(
     book = ledger or Ledger()
 
     def one(number: int) -> None:
+        if book.over.is_set():
+            return
         try:
             take_part(port, slug, number, book, answers, misfortune=misfortune)
         except (RefusedError, OSError, http.client.HTTPException, ValueError) as error:

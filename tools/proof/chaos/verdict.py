@@ -47,6 +47,7 @@ class Verdict:
 
 def judge(instance: Instance, ledger: Ledger) -> Verdict:
     """Compare."""
+    instance.desk.database.dispose()  # its connections are of before the database was killed
     s, t, a = SessionRow.__table__, TrialRow.__table__, AnswerRow.__table__
     with instance.desk.database.snapshot() as connection:
         sessions = connection.execute(select(s.c.id, s.c.token_sha256, s.c.status, s.c.arm)).all()

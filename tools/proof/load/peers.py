@@ -117,12 +117,14 @@ def install(kind: str, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(kind: str, environments: Path, folder: Path, database: PostgreSQL, n: int) -> Iterator[Peer]:
-    """Serve `n` participants."""
-    place = (folder / kind).absolute()
+def running(kind: str, environments: Path, folder: Path, database: PostgreSQL | None, n: int) -> Iterator[Peer]:
+    """Serve `n` participants, from SQLite if there is no `database`."""
+    place = (folder / f"{kind}-{'sqlite' if database is None else 'postgresql'}").absolute()
     place.mkdir(parents=True)
     programs = install(kind, environments).absolute()
-    url = database.create(kind).replace("+psycopg", "")
+    url = f"sqlite:///{place / 'answers.sqlite3'}"
+    if database is not None:
+        url = database.create(kind).replace("+psycopg", "")
     environment = os.environ | {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "DATABASE_URL": url,
@@ -130,8 +132,9 @@ def running(kind: str, environments: Path, folder: Path, database: PostgreSQL, n
     }
     port = free_port()
     about = ""
-    if kind == "psiturk":
-        (place / "config.txt").write_text(PSITURK_CONFIG.format(url=url, host=HOST, port=port))
+    if kind == "psiturk":  # by the short scheme alone does it know PostgreSQL, whose TEXT takes no length
+        told = url.replace("postgresql://", "postgres://")
+        (place / "config.txt").write_text(PSITURK_CONFIG.format(url=told, host=HOST, port=port))
         example = next(programs.parent.glob("lib/*/site-packages/psiturk/example"))
         shutil.copytree(example / "templates", place / "templates")
         shutil.copytree(example / "static", place / "static")
@@ -151,7 +154,8 @@ def running(kind: str, environments: Path, folder: Path, database: PostgreSQL, n
     )
     try:
         _wait(process, port, place / "log")
-        yield Peer(port, about, lambda: tree_cpu_s(process.pid) + tree_cpu_s(database.pid))
+        pids = [process.pid] if database is None else [process.pid, database.pid]
+        yield Peer(port, about, lambda: sum(map(tree_cpu_s, pids)))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
