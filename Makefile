@@ -60,8 +60,8 @@ leaks: $(VENV)/.all  ## let two adversaries look for real and fake in everything
 chaos: $(VENV)/.all  ## kill workers and databases while 2,000 sessions run on each database, and count what was lost
 	@$(BIN)/python -m tools.proof.chaos
 
-load: $(VENV)/.all  ## CPU of an answer beside a bare insert, psiTurk and oTree; pace, growth, memory (30 minutes)
-	@$(BIN)/python -m tools.proof.load
+load: $(VENV)/.all  ## ONLY="cost pace full growth memory": CPU of an answer beside a bare insert, psiTurk, oTree; 1,000 people (20 minutes)
+	@$(BIN)/python -m tools.proof.load $(if $(ONLY),--only $(ONLY))
 
 words: $(VENV)/.all  ## bring the catalogues of the interface's texts up to date
 	@$(BIN)/python tools/words.py

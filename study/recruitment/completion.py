@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select
 
 from study.models import CompletionRow, RecruitRow, SessionRow, StudyRow, TrialRow
 from study.recruitment.platforms import Entry, Finish, Person
@@ -13,6 +13,9 @@ from study.sessions import Desk, State, patient
 COMPLETIONS: Table = CompletionRow.__table__  # type: ignore[assignment]
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
 CODE_LENGTH = 12
+MIN_ANSWERED_SHARE = 0.5
+"""Of the main trials. Whoever made more of them void (a reload at every trial) goes back as not qualified: there is no
+code of a complete session without its data."""
 
 
 @patient
@@ -48,7 +51,8 @@ def finish(desk: Desk, state: State, *, address: str, now: datetime) -> Finish:
             select(COMPLETIONS.c.outcome, COMPLETIONS.c.code).where(COMPLETIONS.c.session_id == state.id)
         ).one_or_none()
         if issued is None:
-            outcome = platform.outcome(person, settings) if state.status == "complete" else "SCREENED_OUT"
+            is_done = state.status == "complete" and _has_data(connection, state)
+            outcome = platform.outcome(person, settings) if is_done else "SCREENED_OUT"
             code = "".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH)) if platform.needs_code() else ""
             connection.execute(
                 insert(COMPLETIONS),
@@ -59,3 +63,13 @@ def finish(desk: Desk, state: State, *, address: str, now: datetime) -> Finish:
         return platform.finish(
             Person(entry, address=address, code=code, n_instructed_failed=failed), settings, outcome=outcome
         )
+
+
+def _has_data(connection: Connection, state: State) -> bool:
+    trials = TrialRow.__table__
+    n_answered: int = connection.execute(
+        select(func.count()).where(
+            trials.c.session_id == state.id, trials.c.kind != "practice", trials.c.void_reason == ""
+        )
+    ).scalar_one()
+    return n_answered >= MIN_ANSWERED_SHARE * state.study.definition.n_main

@@ -189,3 +189,23 @@ def test_a_closed_study_sends_people_back(app, desk, make_study):
     page = app.test_client().get(f"/s/small/?{CAME['prolific']}")
     assert page.status_code == 403
     assert "cc=0TH3R" in page.text
+
+
+@pytest.mark.parametrize(("n_answered", "outcome"), [(0, "SCREENED_OUT"), (6, "COMPLETED")])
+def test_a_session_of_void_trials_is_no_complete_one(app, desk, study, make_participant, n_answered, outcome):
+    """Whoever reloads at every trial reaches the end without data, and does not get a complete session's code."""
+    client = app.test_client()
+    recruit(desk, "small", "prolific")
+    entry = client.get(f"/s/small/?{CAME['prolific']}").text.split('name="entry" value="')[1].split('"')[0]
+    person = make_participant()
+    person.here = client.post("/s/small/start", data={"entry": entry}).location
+    client.post(f"{person.here}advance", data={"stage": "instructions"})
+    person.look()
+    while person.turn["trial"]:
+        n = sum(row.kind != "practice" and not row.void_reason for row in person.rows)
+        person.answer() if n < n_answered else person.void()
+    assert person.fill_in().status_code == 303
+    page = client.get(person.here).text
+    assert (SETTINGS["prolific"]["codes"]["COMPLETED"] in page) == (outcome == "COMPLETED")
+    with desk.database.reading() as connection:
+        assert connection.execute(select(CompletionRow.outcome)).scalars().all() == [outcome]

@@ -1,15 +1,23 @@
 """Many participants at a person's pace: an answer every few seconds each, both pictures fetched before it."""
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from tools.proof import postgresql
+from tools.proof.load.stand import DATABASES, standing
 from tools.proof.load.takers import report
 from tools.proof.server import HOST
+
+EVERY_S = 5.0
+BEGIN_PER_S = 25
+READ_BYTES = 1 << 20
 
 
 class Line:
@@ -25,7 +33,7 @@ class Line:
     ) -> tuple[int, dict[str, str], bytes]:
         """Send a request and read its answer."""
         if self.writer is None or self.writer.is_closing():
-            self.reader, self.writer = await asyncio.open_connection(HOST, self.port)
+            self.reader, self.writer = await asyncio.open_connection(HOST, self.port, limit=READ_BYTES)
         assert self.reader is not None
         head = f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(body)}\r\n"
         self.writer.write((head + (f"Content-Type: {kind}\r\n" if kind else "") + "\r\n").encode() + body)
@@ -91,6 +99,22 @@ class Pace:
     max_ms: float
     n_errors: int
     errors: tuple[str, ...]
+
+
+def measure(full: Path, *, n_participants: int, duration_s: float) -> dict[str, Any]:
+    """Let so many answer every five seconds on each database, behind nginx, which sends the pictures."""
+    found: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+        for name in DATABASES:
+            database = stack.enter_context(postgresql.running()) if name == "PostgreSQL" else None
+            with standing(full, database=database, is_fronted=True) as stand:
+                before = stand.cpu_s()
+                walked = walk(
+                    stand.port, stand.slug, n_participants=n_participants, every_s=EVERY_S,
+                    ramp_s=n_participants / BEGIN_PER_S, duration_s=duration_s,
+                )  # fmt: skip
+                found[name] = asdict(walked) | {"server_cpu_s": round(stand.cpu_s() - before, 1)}
+    return found
 
 
 def walk(port: int, slug: str, *, n_participants: int, every_s: float, ramp_s: float, duration_s: float) -> Pace:
