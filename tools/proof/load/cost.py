@@ -73,8 +73,7 @@ def measure(
             for name, kind, where in (
                 (PSITURK, "psiturk", None), (PSITURK_PG, "psiturk", database), (OTREE_PG, "otree", database),
             ):  # fmt: skip
-                n = n_participants * n_rounds
-                peer = stack.enter_context(peers.running(kind, environments, scratch, where, n))
+                peer = stack.enter_context(peers.running(kind, environments, scratch, where, n_participants, n_rounds))
                 served[name] = Served(kind, peer.port, peer.cpu_s, peer.about)
         ours(NGINX, full, is_fronted=True)
         ours(NGINX_PG, full, is_fronted=True, database=database)

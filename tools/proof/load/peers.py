@@ -117,8 +117,10 @@ def install(kind: str, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(kind: str, environments: Path, folder: Path, database: PostgreSQL | None, n: int) -> Iterator[Peer]:
-    """Serve `n` participants, from SQLite if there is no `database`."""
+def running(
+    kind: str, environments: Path, folder: Path, database: PostgreSQL | None, n: int, n_rounds: int = 1
+) -> Iterator[Peer]:
+    """Serve `n` participants in each round, from SQLite if there is no `database`."""
     place = (folder / f"{kind}-{'sqlite' if database is None else 'postgresql'}").absolute()
     place.mkdir(parents=True)
     programs = install(kind, environments).absolute()
@@ -138,13 +140,18 @@ def running(kind: str, environments: Path, folder: Path, database: PostgreSQL | 
         example = next(programs.parent.glob("lib/*/site-packages/psiturk/example"))
         shutil.copytree(example / "templates", place / "templates")
         shutil.copytree(example / "static", place / "static")
+        environment["DATABASE_URL"] = told
+        # Else both of its workers make the tables at once, and one of them fails.
+        _quietly([str(programs / "python"), "-c", "from psiturk.db import init_db; init_db()"], place, environment)
         command = [str(programs / "python"), "-m", "psiturk.experiment_server"]
     else:
         (place / "settings.py").write_text(OTREE_SETTINGS)
-        (place / "live").mkdir()
+        for name in ("_static", "_templates", "live"):
+            (place / name).mkdir()
         (place / "live" / "__init__.py").write_text(OTREE_APP)
         (place / "live" / "Live.html").write_text("{{ block content }}x{{ endblock }}")
-        for words in (["resetdb", "--noinput"], ["create_session", "live", str(n)]):
+        # A session a round: a message looks up everybody of its session, and rounds must not make that more.
+        for words in (["resetdb", "--noinput"], *[["create_session", "live", str(n)]] * n_rounds):
             _quietly([str(programs / "otree"), *words], place, environment)
         about = ",".join(_codes(url))
         command = [str(programs / "otree"), "prodserver1of2", str(port)]

@@ -92,7 +92,11 @@ class PsiTurk:
             "currenttrial": self.n, "bonus": 0, "data": self.data, "questiondata": {}, "eventdata": [],
             "useragent": "", "mode": "live", "status": 1,
         }  # fmt: skip
-        return expect(self.http.send("PUT", f"/sync/{self.id}", json.dumps(saved).encode(), JSON), 200).ms
+        request = ("PUT", f"/sync/{self.id}", json.dumps(saved).encode(), JSON)
+        try:
+            return expect(self.http.send(*request), 200).ms
+        except OSError:  # its gunicorn hangs up after two idle seconds; the next request opens a new connection
+            return expect(self.http.send(*request), 200).ms
 
 
 class OTree:
@@ -107,7 +111,7 @@ class OTree:
         reply = http.send("GET", path)
         while reply.status in {302, 303, 307}:
             reply = http.send("GET", re.sub(r"^https?://[^/]+", "", reply.header("Location")))
-        found = re.search(rb'data-socket-url="([^"]+)"', expect(reply, 200).body)
+        found = re.search(rb'data-socket-url="(/live[^"]+)"', expect(reply, 200).body)
         if found is None:
             raise ConnectionError("oTree's page names no WebSocket")
         self.socket = WebSocket(self.port, found[1].decode().replace("&amp;", "&"))

@@ -28,9 +28,13 @@ class WebSocket:
         while self.file.readline().strip():
             pass
 
-    def send(self, text: str, opcode: int = TEXT) -> None:
-        """Send a message, masked as a client must."""
-        data, mask = text.encode(), os.urandom(4)
+    def send(self, text: str) -> None:
+        """Send a message."""
+        self._send(text.encode(), TEXT)
+
+    def _send(self, data: bytes, opcode: int) -> None:
+        """Send a frame, masked as a client must."""
+        mask = os.urandom(4)
         length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
         self.socket.sendall(bytes([0x80 | opcode]) + length + mask + masked)
@@ -48,6 +52,6 @@ class WebSocket:
             if first & 0x0F == TEXT:
                 return data.decode()
             if first & 0x0F == PING:
-                self.send(data.decode(), PONG)
+                self._send(data, PONG)
             elif first & 0x0F == CLOSE:
                 raise ConnectionError("the server closed the WebSocket")
