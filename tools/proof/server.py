@@ -61,12 +61,10 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+            connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
                 connection.request("GET", self.probe)
-                status = connection.getresponse().status
-                connection.close()
-                if status < 500:
+                if connection.getresponse().status < 500:
                     return
             time.sleep(0.05)
         told = self.log.read_text(errors="replace")[-2000:]

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from colorizer import stimuli
+from colorizer import pictures, stimuli
 from colorizer.render import Rendered, from_lab, to_lab
 from tools.proof.leaks.adversary import auc
 
@@ -57,15 +57,15 @@ def audit(real: Path, models: list[str], *, n: int | None = None, size_px: int =
         taken.append((L_B1HW[0, 0].double().numpy().copy(), rendered))
         return rendered
 
-    with TemporaryDirectory() as scratch, mock.patch.object(stimuli, "from_lab", listening):
+    with TemporaryDirectory() as scratch, mock.patch.object(pictures, "from_lab", listening):
         settings = stimuli.Settings(size_px=size_px, n_requested=n)
         stimuli.render_stimuli(real, models, Path(scratch) / "set", settings, allow_seen=True)
     conditions = ["real", *models]
     assert len(taken) % len(conditions) == 0
-    pictures: dict[str, list[tuple[Map, Rendered]]] = defaultdict(list)
+    by_condition: dict[str, list[tuple[Map, Rendered]]] = defaultdict(list)
     for index, each in enumerate(taken):  # for every photograph: the original, then each condition
-        pictures[conditions[index % len(conditions)]].append(each)
-    return [_describe(name, pictures[name], pictures["real"]) for name in conditions]
+        by_condition[conditions[index % len(conditions)]].append(each)
+    return [_describe(name, by_condition[name], by_condition["real"]) for name in conditions]
 
 
 def _describe(name: str, pictures: list[tuple[Map, Rendered]], real: list[tuple[Map, Rendered]]) -> Condition:
