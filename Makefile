@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
+<<<<<<< HEAD
 .PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report table bench-backends stimuli-demo clean
+=======
+.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots console-flow words report table bench-backends stimuli-demo clean
+>>>>>>> 928e39c (make timing with jsPsych beside ours; a session in Firefox; visible simulation; the lab's pages and photodiode)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -91,6 +95,11 @@ stimuli-demo: $(VENV)/.colorizer  ## render the demo's stimulus set again with t
 	@rm -rf study/demo/stimuli
 	@$(BIN)/python -m colorizer stimuli --real samples/photos --model truehue-lite random --n-random 6 --seed 2016 \
 	    --format webp --name truehue-demo --out study/demo/stimuli
+
+TRIALS ?= 500
+JSPSYCH ?= 100
+timing: $(VENV)/.all  ## painted exposures, ours and jsPsych's: idle, busy, throttled; resumable, FRESH=--fresh begins again
+	@$(BIN)/python tools/timing.py --trials $(TRIALS) --jspsych-trials $(JSPSYCH) $(FRESH)
 
 coverage: $(VENV)/.all  ## how often the intervals cover: 20,000 studies a design, resumable; FRESH=--fresh begins again
 	@$(BIN)/python tools/coverage.py $(FRESH)

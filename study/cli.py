@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from tqdm import tqdm
 
@@ -27,7 +27,7 @@ from study.preregistration import as_markdown
 from study.recruitment import commands as recruitment_commands
 from study.recruitment import prolific_commands
 from study.rights import commands as rights_commands
-from study.simulate import Parameters, SimulationError, simulate, stated_names
+from study.simulate import Manner, Parameters, SimulationError, simulate, simulate_visibly, stated_names
 from study.studies import StudyError, check_design, create_study, find_row, find_study, list_studies
 from study.web import now, truehue
 
@@ -184,6 +184,10 @@ def list_() -> None:
 @click.option(
     "--among-people", is_flag=True, help="also in a study in which people took part: for trying the whole chain"
 )
+@click.option("--visible", is_flag=True, help="in a real browser, in real time (needs playwright and chromium)")
+@click.option("--reloads", type=float, default=0.02, show_default=True, help="visible: share of trials reloaded")
+@click.option("--slips", type=float, default=0.05, show_default=True, help="visible: share of keys pressed too early")
+@click.option("--headed", "is_headed", is_flag=True, help="visible: in a window that can be watched")
 @with_appcontext
 @one_line_errors
 def simulate_(
@@ -195,6 +199,10 @@ def simulate_(
     preferences: tuple[str, ...],
     thresholds: tuple[str, ...],
     among_people: bool,
+    visible: bool,
+    reloads: float,
+    slips: float,
+    is_headed: bool,
     **parameters: Any,
 ) -> None:
     """Add simulated participants with a stated truth to the study SLUG."""
@@ -223,16 +231,19 @@ def simulate_(
             raise SimulationError(f"--{option}: expected NUMBER or CONDITION=NUMBER, got {text!r}") from None
         rates.update({name: rate} if name else dict.fromkeys(compared, rate))
     with tqdm(total=participants, unit=" participants", leave=False, disable=None) as bar:
-        truth = simulate(
-            desk,
-            study,
-            n_participants=participants,
-            rates=rates,
-            parameters=Parameters(**parameters),
-            now=now(),
-            among_people=among_people,
-            tell=lambda _: bool(bar.update()),
-        )
+        same: dict[str, Any] = {
+            "n_participants": participants,
+            "rates": rates,
+            "parameters": Parameters(**parameters),
+            "among_people": among_people,
+            "tell": lambda _: bar.update(),
+        }
+        if visible:
+            app = current_app._get_current_object()  # type: ignore[attr-defined]
+            manner = Manner(reloads, slips, is_headed)
+            truth = simulate_visibly(app, desk, study, manner=manner, clock=now, **same)
+        else:
+            truth = simulate(desk, study, now=now(), **same)
     click.echo(f"{participants} SIMULATED participants added to {study.name}")
     for line in _truth_lines(truth):
         click.echo(f"  {line}")

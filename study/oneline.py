@@ -17,6 +17,7 @@ from study.demo.errors import DemoError
 from study.design import DesignError
 from study.export import ExportError
 from study.jobs import JobError
+from study.lab.displays import DisplayError
 from study.manifest import ManifestError
 from study.recruitment import RecruitmentError
 from study.researchers import ResearcherError
@@ -35,6 +36,7 @@ EXPECTED = (
     DefinitionError,
     DemoError,
     DesignError,
+    DisplayError,
     ExportError,
     JobError,
     ManifestError,

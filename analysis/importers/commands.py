@@ -1,4 +1,4 @@
-"""`python -m analysis import-amt` and `import-jspsych`: other tools' files into a table and its mapping."""
+"""`python -m analysis import-amt`, `import-jspsych` and `import-photodiode`: other tools' files."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ def add_import_commands(commands: Any) -> None:
     jspsych.add_argument("--out", type=Path, required=True, metavar="TABLE.csv", help="new table; TABLE.toml beside it")
     jspsych.add_argument("--participant", metavar="COL", help="who; the file's name where there is no such column")
     jspsych.set_defaults(run=_jspsych)
+    diode = commands.add_parser(
+        "import-photodiode",
+        help="compare a photodiode's recording with what the page said",
+        description="Compare a photodiode's RECORDING (CSV: time_ms,level; samples, or edges of 0 and 1) with the "
+        "flashes.csv of the page /lab/photodiode, or with a session of a study's export.",
+    )
+    diode.add_argument("recording", type=Path, metavar="RECORDING")
+    diode.add_argument("told", type=Path, metavar="FLASHES_OR_EXPORT", help="flashes.csv, or an export with --session")
+    diode.add_argument("--session", metavar="ID", help="the session in the export")
+    diode.add_argument("--refresh-hz", type=float, default=60.0, metavar="HZ", help="of the display (60)")
+    diode.set_defaults(run=_photodiode)
 
 
 def _write(frame: Any, mapping: str, out: Path) -> None:
@@ -78,6 +89,32 @@ def _amt(options: argparse.Namespace, command: str) -> int:
     table = study.trials.drop(columns=["left", "right"])
     _write(table.assign(fooled=table["fooled"].map({True: "true", False: "false"})), mapping_of(study), options.out)
     print(f"next: python -m analysis report {options.out} --mapping {options.out.with_suffix('.toml')} --out report")
+    return 0
+
+
+def _photodiode(options: argparse.Namespace, command: str) -> int:
+    del command
+    from analysis.photodiode import (
+        PhotodiodeError,
+        compare_with_page,
+        compare_with_session,
+        exposures_of,
+        read_page,
+        read_recording,
+        sentences,
+    )
+    from analysis.trials import read_export
+
+    if not options.refresh_hz > 0:
+        raise PhotodiodeError(f"--refresh-hz: expected a number above 0, got {options.refresh_hz:g}")
+    frame_ms = 1000 / options.refresh_hz
+    seen = read_recording(options.recording)
+    if options.session:
+        exposures = exposures_of(read_export(options.told).trials, options.session)
+        found = compare_with_session(seen, exposures, frame_ms)
+    else:
+        found = compare_with_page(seen, read_page(options.told)[0], frame_ms)
+    print("\n".join(sentences(found)))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Simulated participants, data only, through the same session functions as people: every design, a stated truth."""
+"""Simulated participants with a stated truth: data only through the session functions, or in a real browser."""
 
 from study.simulate.run import simulate
 from study.simulate.truth import (
@@ -12,14 +12,17 @@ from study.simulate.truth import (
     state_truth,
     stated_names,
 )
+from study.simulate.visible import Manner, simulate_visibly
 
 __all__ = [
+    "Manner",
     "Parameters",
     "SimulationError",
     "expit",
     "latent_rate",
     "observed_rate",
     "simulate",
+    "simulate_visibly",
     "solve_intercept",
     "solve_threshold",
     "state_truth",

@@ -43,7 +43,7 @@ def simulate(
     if n_participants < 1:
         raise SimulationError(f"--participants: expected 1 or more, got {n_participants}")
     truth = state_truth(study, rates, parameters)
-    n_before = _claim(desk, study, truth, among_people=among_people)
+    n_before = claim(desk, study, truth, among_people=among_people)
     for number in range(n_before, n_before + n_participants):
         with desk.database.batch():
             _take_part(desk, study, truth, number, now=now)
@@ -51,7 +51,7 @@ def simulate(
     return truth
 
 
-def _claim(desk: Desk, study: Study, truth: dict[str, Any], *, among_people: bool) -> int:
+def claim(desk: Desk, study: Study, truth: dict[str, Any], *, among_people: bool) -> int:
     """Mark the study as simulated; two truths never mix, and people's data only where it is asked for."""
     with desk.database.session() as session:
         row = session.get_one(StudyRow, study.id)
@@ -119,7 +119,7 @@ def _take_part(desk: Desk, study: Study, truth: dict[str, Any], number: int, *, 
         }
         turn = sessions.record_response(desk, token, report, now=clock)
     if sessions.read_state(desk, token).status == "questionnaire":
-        sessions.record_answers(desk, token, _fill_in(study, dice), now=clock + timedelta(seconds=40))
+        sessions.record_answers(desk, token, fill_in(study, dice), now=clock + timedelta(seconds=40))
 
 
 def _exposure(nominal_ms: float, dice: Dice) -> dict[str, float]:
@@ -132,7 +132,8 @@ def _exposure(nominal_ms: float, dice: Dice) -> dict[str, float]:
     }
 
 
-def _fill_in(study: Study, dice: Dice) -> dict[str, str]:
+def fill_in(study: Study, dice: Dice) -> dict[str, str]:
+    """Answer the questionnaire, mostly by each choice's first option."""
     answers: dict[str, str] = {}
     for item in study.definition.questionnaire.items:
         if item.type == "choice":

@@ -1,28 +1,23 @@
 """When Chromium's compositor really painted, from its own trace, beside what the page reported.
 
-    python tests/browser/painted.py --trials 250 [--busy] [--throttle 4] [--exposure-ms 1000]
-
-prints one row of the table in docs/timing.md. The trace's `DirectRenderer::DrawRenderPass` is the moment at which the
-compositor draws a frame; on a page at rest it draws only when something changed. A probe that the page does not know
-marks each change of phase, and the first draw after a mark is its paint. None of the page's own timestamps is used.
+`tools/timing.py` makes the table of docs/timing.md from it. The trace's `DirectRenderer::DrawRenderPass` is the moment
+at which the compositor draws a frame; on a page at rest it draws only when something changed. A probe that the page
+does not know marks each change of phase, and the first draw after a mark is its paint. None of the page's own
+timestamps is used.
 """
 
-import argparse
 import bisect
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from browsers import launch
 from person import Person
-from playwright.sync_api import Browser, sync_playwright
-from study_server import STUDIES, Server, define, running_server
+from playwright.sync_api import Browser
+from study_server import Server, define
 
 FRAME_MS = 1000 / 60
 PROBE = """
@@ -54,6 +49,11 @@ class Measured:
     exposures: list[Exposure]
     rt_bias_ms: list[float]
 
+    def with_first(self, is_first: list[bool]) -> "Measured":
+        """The same with another sense of `is_first`: a picture's first showing."""
+        marked = [replace(e, is_first=first) for e, first in zip(self.exposures, is_first, strict=True)]
+        return Measured(marked, self.rt_bias_ms)
+
 
 def measure(
     browser: Browser, server: Server, slug: str, *, n_trials: int, throttle: float = 1.0, is_busy: bool = False
@@ -68,7 +68,7 @@ def measure(
     if throttle != 1:
         context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": throttle})
     browser.start_tracing(page=page, categories=["viz", "blink.user_timing"])
-    with busy_core() if is_busy else nullcontext():
+    with busy_core(is_busy):
         person.do_trials("letter", n=n_trials)
     trace = json.loads(browser.stop_tracing())["traceEvents"]
     context.close()
@@ -76,8 +76,11 @@ def measure(
 
 
 @contextmanager
-def busy_core() -> Iterator[None]:
-    """Keep one core busy."""
+def busy_core(is_busy: bool = True) -> Iterator[None]:
+    """Keep one core busy, if it is to be."""
+    if not is_busy:
+        yield
+        return
     process = subprocess.Popen([sys.executable, "-c", BUSY])
     try:
         yield
@@ -173,38 +176,3 @@ def timing_study(exposure_ms: float, n_trials: int) -> str:
         "blank_between_ms = 200\nbuttons_after_ms = 100\nfeedback_ms = 0\n"
     )
     return define(timing=timing, n_practice=0, n_test=n_trials, n_low_anchor=0, n_instructed=0)
-
-
-def main() -> None:
-    """Measure one load condition and print its row."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--exposure-ms", type=float, default=1000)
-    parser.add_argument("--throttle", type=float, default=1)
-    parser.add_argument("--busy", action="store_true")
-    args = parser.parse_args()
-    per_session = min(args.trials, 30)
-    studies = {**STUDIES, "timing": timing_study(args.exposure_ms, per_session)}
-    exposures: list[Exposure] = []
-    biases: list[float] = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_server(Path(folder), {"timing": studies["timing"]}) as server,
-        sync_playwright() as playwright,
-    ):
-        browser = launch(playwright)
-        while len(biases) < args.trials:
-            run = measure(browser, server, "timing", n_trials=per_session, throttle=args.throttle, is_busy=args.busy)
-            exposures += run.exposures
-            biases += run.rt_bias_ms
-        browser.close()
-    s = summarise(Measured(exposures, biases), args.exposure_ms)
-    print(
-        f"| {s.n} | {s.mean_ms:+.1f} ({s.sd_ms:.1f}) | {s.within_one_frame:.1%} | {s.within_half_frame:.1%} "
-        f"| {s.first_ms:+.1f} / {s.later_ms:+.1f} | {s.reported_within_one_frame:.1%} | {s.unrecorded} "
-        f"| {s.rt_bias_ms:+.1f} ({s.rt_sd_ms:.1f}) |"
-    )
-
-
-if __name__ == "__main__":
-    main()

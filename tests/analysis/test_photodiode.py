@@ -1,0 +1,72 @@
+"""A photodiode's recording beside the page's log: errors that were put in come out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.cli import main
+from analysis.photodiode import PhotodiodeError, compare_with_page, read_page, read_recording
+
+FRAME_MS = 1000 / 60
+
+
+def write(folder, *, late_ms, short_ms, drift_ppm=0.0, n=50, noise=0.05, rate_khz=2.0):
+    """A page's log, and an analog recording whose onsets are `late_ms` and exposures `short_ms` off, per flash."""
+    onset = 500 + 1500.0 * np.arange(n)
+    page = pd.DataFrame({"onset_ms": onset, "offset_ms": onset + 1000, "exposure_ms_nominal": 1000})
+    page.to_csv(folder / "flashes.csv", index=False)
+    slope = 1 - drift_ppm * 1e-6
+    true_on = 123.0 + slope * onset + late_ms
+    true_off = true_on + 1000 * slope - short_ms
+    time = np.arange(0, true_off[-1] + 500, 1 / rate_khz)
+    level = np.full_like(time, 0.2)
+    for on, off in zip(true_on, true_off, strict=True):
+        level[(time >= on) & (time < off)] = 3.1
+    level += np.random.default_rng(1).normal(0, noise, len(time))
+    pd.DataFrame({"time_ms": time, "level": level}).to_csv(folder / "recording.csv", index=False)
+    return folder / "recording.csv", folder / "flashes.csv"
+
+
+def test_errors_that_were_put_in_come_out(tmp_path):
+    """Onset jitter, a shorter exposure, and a clock that runs 200 ppm fast, to the recorder's half millisecond."""
+    jitter = np.random.default_rng(2).normal(0, 2.0, 50)
+    recording, page = write(tmp_path, late_ms=jitter, short_ms=np.where(np.arange(50) == 7, 20.0, 3.0), drift_ppm=200)
+    found = compare_with_page(read_recording(recording), read_page(page)[0], FRAME_MS)
+    assert found.n == 50
+    assert found.onset_sd_ms == pytest.approx(jitter.std(), abs=0.3)
+    assert found.drift_ppm == pytest.approx(200, abs=60)
+    assert found.exposure_mean_ms == pytest.approx(-(3.0 * 49 + 20) / 50, abs=0.2)
+    assert found.within_one_frame == pytest.approx(0.98)
+
+
+def test_a_log_of_edges_is_read_as_it_stands(tmp_path):
+    rows = [(100.0, 0), (250.0, 1), (1250.5, 0), (1800.0, 1), (2800.0, 0), (3400.0, 1), (4399.0, 0)]
+    pd.DataFrame(rows, columns=["time_ms", "level"]).to_csv(tmp_path / "edges.csv", index=False)
+    flashes = read_recording(tmp_path / "edges.csv")
+    assert flashes.onset_ms.tolist() == [250.0, 1800.0, 3400.0]
+    assert flashes.duration_ms.tolist() == [1000.5, 1000.0, 999.0]
+
+
+def test_the_command_says_it_in_two_lines(tmp_path, capsys, golden):
+    recording, page = write(tmp_path, late_ms=0, short_ms=0, n=5)
+    assert main(["import-photodiode", str(recording), str(page)]) == 0
+    said = capsys.readouterr().out
+    assert "5 exposures, photodiode minus page: mean" in said
+    assert "100.0% within one frame" in said
+    assert main(["import-photodiode", str(recording), str(golden), "--session", "nobody"]) == 2
+    assert "there is no session 'nobody'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a,b\n1,2\n", "expected the column time_ms, got a, b"),
+        ("time_ms,level\n1,0\n2,x\n", "level: line 3 is no number"),
+        ("time_ms,level\n2,0\n1,1\n", "never go back"),
+        ("time_ms,level\n1,0\n2,0\n", "expected dark and bright samples"),
+    ],
+)
+def test_a_recording_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, problem):
+    (tmp_path / "r.csv").write_text(text)
+    with pytest.raises(PhotodiodeError, match=problem):
+        read_recording(tmp_path / "r.csv")
