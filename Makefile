@@ -5,11 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-<<<<<<< HEAD
-.PHONY: bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report table bench-backends stimuli-demo clean
-=======
-.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos serve screenshots console-flow words report table bench-backends stimuli-demo clean
->>>>>>> 928e39c (make timing with jsPsych beside ours; a session in Firefox; visible simulation; the lab's pages and photodiode)
+.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
