@@ -19,7 +19,7 @@ from study.dice import Dice
 COPUNCTAL = {"protan": (0.7465, 0.2535), "deutan": (1.4, -0.4), "tritan": (0.1748, 0.0)}
 LINES = tuple(COPUNCTAL)
 CONTROL = "control"
-DIGITS = "23457"  # with 6, 8 and 9 a few missing dots make another digit, and a 1 is a stroke that chance draws
+DIGITS = "2347"  # a few missing dots make 5, 6, 8, 9 another digit, and a 1 is a stroke that chance draws
 SIZE_PX = 360
 OVERSAMPLING = 2
 PAPER = (243, 243, 243)
@@ -113,7 +113,7 @@ def draw(key: bytes, session_id: str, plate: Plate) -> bytes:
 def _digit(digit: str, dice: Dice) -> Image.Image:
     """Give the digit's shape, large and a little turned; 1 inside."""
     mask = Image.new("1", (SIZE_PX, SIZE_PX), 0)
-    font = ImageFont.load_default(size=0.74 * SIZE_PX)
+    font = ImageFont.load_default(size=0.8 * SIZE_PX)
     shift = [SIZE_PX / 2 + 12 * (2 * dice.random() - 1) for _ in range(2)]
     ImageDraw.Draw(mask).text((shift[0], shift[1]), digit, fill=1, font=font, anchor="mm", stroke_width=6)
     return mask.rotate(12 * (2 * dice.random() - 1))

@@ -17,7 +17,6 @@ from websockets.sync.client import ClientConnection, connect
 
 PATIENCE_S = 60
 PREFERENCES = {
-    "focusmanager.testmode": True,  # a window that nobody sees counts as focused
     "app.update.enabled": False,
     "browser.shell.checkDefaultBrowser": False,
     "browser.startup.homepage_override.mstone": "ignore",
@@ -42,7 +41,7 @@ class Firefox:
         self.version = self._send("session.new", {"capabilities": {}})["capabilities"]["browserVersion"]
         self._send("session.subscribe", {"events": ["log.entryAdded"]})
         self._tab = self._send("browsingContext.getTree", {})["contexts"][0]["context"]
-        self._send("browsingContext.activate", {"context": self._tab})  # keys go to the tab that has the focus
+
         self._send("browsingContext.setViewport", {"context": self._tab, "viewport": {"width": 1280, "height": 800}})
 
     def _send(self, method: str, parameters: dict[str, Any]) -> Any:
