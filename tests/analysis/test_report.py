@@ -12,7 +12,14 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from analysis import analyse, fool_rate, read_export
+from analysis import (
+    analyse,
+    fool_rate,
+    nested_bootstrap,
+    participant_bootstrap,
+    read_export,
+    two_way_bootstrap,
+)
 from analysis.cli import main
 from analysis.report import ReportError, write_report
 from analysis.sentences import percent
@@ -89,6 +96,31 @@ def scored(golden):
     return trials[trials["session_id"].isin(complete) & (trials["fooled"] != "")].assign(
         y=lambda frame: (frame["fooled"] == "true").astype(int)
     )
+
+
+def test_the_bootstraps_beside_the_primary_are_those_of_the_rows(report, page, scored):
+    """secondary.csv holds each bootstrap of the condition's own trials, by its name and draws, and so does the page."""
+    table = pd.read_csv(report / "tables" / "secondary.csv")
+    for condition, rows in scored[scored["kind"] == "test"].groupby("condition_a"):
+        y, people, images = rows["y"], rows["participant_id"], rows["image_id"]
+        both = two_way_bootstrap(y, people, images, n_draws=2_000)
+        one = participant_bootstrap(y, people, n_draws=10_000)
+        nested = nested_bootstrap(y, people, n_draws=2_000)
+        mean, sd = nested.mean[0], nested.sd[0]
+        for method, rate, low, high in (
+            (
+                "Bootstrap of participants and images, percentile, 2,000 draws",
+                both.fool_rate,
+                both.ci_low,
+                both.ci_high,
+            ),
+            ("Bootstrap of participants, percentile, 10,000 draws", one.fool_rate, one.ci_low, one.ci_high),
+            ("Nested bootstrap of AMT_Real_vs_Fake, mean ± sd, 2,000 draws", mean, mean - sd, mean + sd),
+        ):
+            (row,) = table[(table["condition"] == condition) & (table["method"] == method)].itertuples()
+            assert (row.rate, row.ci_low, row.ci_high) == pytest.approx((rate, low, high), abs=1e-9)
+            assert any(cell.startswith(method) for rows_ in page.tables for cells in rows_ for cell in cells)
+    assert "these images" in table.loc[table["method"].str.startswith("Nested"), "estimand"].iloc[0]
 
 
 def test_fool_rates_csv_equals_the_rows(report, scored):
