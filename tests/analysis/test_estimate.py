@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from analysis import fool_rate
 from analysis.clustered import cluster, cross, one_way_variance, two_way_variance
-from analysis.estimate import NO_IMAGES, NO_PARTICIPANTS, ONE_IMAGE, ONE_OF_EACH, ONE_PARTICIPANT
+from analysis.estimate import FORMULA, NO_IMAGES, NO_PARTICIPANTS, ONE_IMAGE, ONE_OF_EACH, ONE_PARTICIPANT, OUTER
+from analysis.interval import t_quantile
 from analysis.proportions import wilson
 
 DATASETS = {
@@ -213,3 +214,19 @@ def test_accepts_pandas_booleans_strings_and_categories(crossed):
         pd.Series(fooled, dtype="boolean"), pd.Series(people.astype(str)), pd.Series(photos).astype("category")
     )
     assert numbers(typed) == pytest.approx(numbers(plain))
+
+
+@pytest.mark.parametrize(("n_fooled", "kind"), [(16, OUTER), (400, FORMULA)])
+def test_rare_events_take_the_outer_ends(n_fooled, kind):
+    """Below 25 effective events the formula's upper end is too low: both ends are then the outer of two intervals."""
+    fooled = np.random.default_rng(3).permutation(np.arange(1600) < n_fooled)
+    people, images = np.repeat(np.arange(40), 40), np.tile(np.arange(40), 40)
+    rate = fool_rate(fooled, people, images)
+    formula = wilson(rate.fool_rate * rate.n_eff, rate.n_eff, z=float(t_quantile(rate.df, 0.95)))
+    assert rate.interval_kind == kind
+    if kind == FORMULA:
+        assert (rate.ci_low, rate.ci_high) == pytest.approx((float(formula.low), float(formula.high)))
+    else:
+        assert rate.ci_low <= formula.low + 1e-12
+        assert rate.ci_high >= formula.high - 1e-12
+        assert rate.ci_high - rate.ci_low > 1.001 * (formula.high - formula.low)

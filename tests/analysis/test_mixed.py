@@ -216,3 +216,17 @@ def test_marginal_rate_and_back(rate, sd):
     assert by_b == pytest.approx(float(marginal_rate(b + h, sd) - marginal_rate(b - h, sd)) / (2 * h), abs=1e-7)
     if sd > h:
         assert by_sd == pytest.approx(float(marginal_rate(b, sd + h) - marginal_rate(b, sd - h)) / (2 * h), abs=1e-7)
+
+
+def test_marginal_rates_move_with_every_parameter():
+    """Their standard errors are the delta method's over fixed effects and standard deviations, by numeric slopes."""
+    fit = mixed_model(*simulate(8, 60, 40, 1500))
+    n_conditions, step = len(fit.marginal), 1e-5
+
+    def rates(estimates):
+        return marginal_rate(estimates[:n_conditions], float(np.linalg.norm(estimates[n_conditions:])))
+
+    moved = np.eye(len(fit.estimates)) * step
+    slopes = np.array([(rates(fit.estimates + e) - rates(fit.estimates - e)) / (2 * step) for e in moved])
+    wanted = np.sqrt(np.diag(slopes.T @ fit.covariance @ slopes))
+    assert [one.se for one in fit.marginal] == pytest.approx(wanted, rel=1e-5)
