@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import cast
 
 import nh3
-from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask import Flask, Request, Response, current_app, g, jsonify, make_response, render_template, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from markdown_it import MarkdownIt
 from sqlalchemy.exc import SQLAlchemyError
@@ -77,8 +78,20 @@ class Truehue:
         return Throttle(self.settings)
 
 
+class ConsoleSessions(SecureCookieSessionInterface):
+    """Signed sessions for the console alone: participants carry no cookie, and making its reader costs them time."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Read the cookie where one can come."""
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 class App(Flask):
     """Flask, but for its key, which is made when it is first needed."""
+
+    session_interface = ConsoleSessions()
 
     @property
     def secret_key(self) -> bytes:  # type: ignore[override]
@@ -155,10 +168,10 @@ def _add_headers(response: Response) -> Response:
         policy = CONTENT_SECURITY.replace("form-action 'self'", " ".join(("form-action 'self'", *framing.form_targets)))
         policy = policy.replace("frame-ancestors 'none'", " ".join(("frame-ancestors", *framing.ancestors)))
         response.headers["Content-Security-Policy"] = policy
-    for name, value in HEADERS.items():
-        if framing is not None and name == "X-Frame-Options":
-            continue  # it knows no list of sites; frame-ancestors does
-        response.headers.setdefault(name, value)
+    there = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - iterating headers gives pairs
+    if framing is not None:
+        there.add("x-frame-options")  # it knows no list of sites; frame-ancestors does
+    response.headers.extend([(name, value) for name, value in HEADERS.items() if name.lower() not in there])
     if request.endpoint == "static" and response.status_code == 200:
         response.headers["Cache-Control"] = f"public, max-age={STATIC_MAX_AGE_S}"
     if truehue().settings.is_https:
