@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from study.sessions import SessionError
 
@@ -59,6 +60,8 @@ class Key:
     kind: Literal["text", "number", "switch", "codes", "url"] = "text"
     default: Any = ""
     is_required: bool = False
+    host: str = ""
+    """An address that the server itself asks must be of this host or below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,14 @@ def check_settings(platform: Platform, given: Mapping[str, Any]) -> dict[str, An
     return values
 
 
+def _host_of(address: str) -> str:
+    """The host of an address, or nothing if it has none that can be read."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _checked(platform: str, name: str, key: Key, value: Any) -> Any:
     where = f"{platform}: {name}"
     match key.kind:
@@ -178,6 +189,9 @@ def _checked(platform: str, name: str, key: Key, value: Any) -> Any:
         case "url":
             if value and not str(value).startswith("https://"):
                 raise RecruitmentError(f"{where}: expected an address that begins with https://, got {value!r}")
+            host = _host_of(str(value))
+            if value and key.host and host != key.host and not host.endswith(f".{key.host}"):
+                raise RecruitmentError(f"{where}: expected an address at {key.host}, got {value!r}")
         case "text":
             if not isinstance(value, str) or len(value) > MAX_NAME:
                 raise RecruitmentError(f"{where}: expected a short text, got {value!r}")

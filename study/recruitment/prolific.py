@@ -37,7 +37,7 @@ class Prolific(Platform):
     keys: ClassVar[Mapping[str, Key]] = {
         "codes": Key(f"completion codes by outcome: {', '.join(OUTCOMES)}", "codes", {}, is_required=True),
         "is_signed": Key("whether only addresses that Prolific signed are let in", "switch", False),
-        "keys_url": Key("where Prolific's public keys are", "url", KEYS_URL),
+        "keys_url": Key("where Prolific's public keys are", "url", KEYS_URL, host="prolific.com"),
         "study_id": Key("Prolific's own name of the study (24 letters and digits), to list and approve submissions"),
         "max_instructed_failed": Key(
             "more failed instructed trials than this end as FAILED_ATTENTION_CHECK; empty: never", "number", None

@@ -5,6 +5,7 @@ The platforms' side is played by hand from their documentation: field names, hos
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -357,6 +358,33 @@ def test_forged_entries_are_refused(
     assert rows(desk, SessionRow) == []
 
 
+def test_a_visitor_sends_the_server_nowhere(
+    client: FlaskClient, desk: Desk, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Addresses in parameters and in a token's head are read, never asked: the server opens no connection for them."""
+    asked: list[object] = []
+
+    def refuse(_socket: object, address: object) -> None:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    inside = "http://169.254.169.254/latest/meta-data/"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    heads = {"kid": "study-1", "jku": inside, "x5u": inside}
+    token = jwt.encode({"iss": inside, "aud": inside, "sub": "x"}, key, algorithm="RS256", headers=heads)
+    for platform, settings in (("mturk", {}), ("prolific", {**CODES, "is_signed": False}), ("lab", {})):
+        recruit(desk, study, platform, settings)
+    for arguments in (
+        {**MTURK, "turkSubmitTo": inside},
+        {**PROLIFIC, "prolific_token": token},
+        {"seat": inside, "experimenter": inside, "display": inside, "return": inside, "next": inside, "url": inside},
+    ):
+        assert come(client, study, arguments).status_code < 500
+    assert asked == []
+
+
 def test_a_signed_study_cannot_be_entered_by_posting_past_the_door(
     client: FlaskClient, desk: Desk, signed_study: Study
 ) -> None:
@@ -477,6 +505,10 @@ def test_no_finish_before_the_end(client: FlaskClient, desk: Desk, study: Study)
         ("prolific", {**CODES, "retention_days": "soon"}, "whole number"),
         ("prolific", {**CODES, "is_signed": "maybe"}, "true or false"),
         ("prolific", {**CODES, "keys_url": "http://x"}, "https://"),
+        ("prolific", {**CODES, "keys_url": "https://169.254.169.254/latest"}, "at prolific.com"),
+        ("prolific", {**CODES, "keys_url": "https://evilprolific.com/jwks"}, "at prolific.com"),
+        ("prolific", {**CODES, "keys_url": "https://prolific.com@localhost/"}, "at prolific.com"),
+        ("prolific", {**CODES, "keys_url": "https://["}, "at prolific.com"),
         ("mturk", {"colour": "1"}, "unknown setting colour"),
         ("sona", {}, "completion_url is missing"),
         ("elsewhere", {}, "expected one of direct"),
