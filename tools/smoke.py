@@ -110,7 +110,7 @@ def browser_session(instance: Path, slug: str) -> None:
             try:
                 urllib.request.urlopen(address, timeout=5).close()
                 break
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:  # not there yet, or too busy to answer
                 time.sleep(0.1)
         with sync_playwright() as playwright:
             path = shutil.which("chromium") or shutil.which("google-chrome")
