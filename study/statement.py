@@ -33,10 +33,14 @@ class _Rows(NamedTuple):
 
 
 class Statement:
-    """A SELECT of at most one row, or an INSERT of one row with all its columns."""
+    """A SELECT of at most one row, or an INSERT of one row with all its columns.
 
-    def __init__(self, statement: Select[Any] | Insert) -> None:
+    A database may have a form of its own, which gives the same columns.
+    """
+
+    def __init__(self, statement: Select[Any] | Insert, **of_dialect: Select[Any]) -> None:
         self.statement = statement
+        self._of_dialect = of_dialect
         self._forms: dict[str, _Form] = {}
         self._rows: dict[str, _Rows] = {}
 
@@ -69,8 +73,12 @@ class Statement:
             values[index] = f(values[index])
         return rows.make(*values)
 
+    def statement_for(self, dialect: Dialect) -> Select[Any] | Insert:
+        """What this database is sent."""
+        return self._of_dialect.get(dialect.name, self.statement)
+
     def _compile(self, dialect: Dialect) -> _Form:
-        statement = self.statement
+        statement = self.statement_for(dialect)
         names = [column.name for column in statement.table.columns] if isinstance(statement, Insert) else None
         compiled = statement.compile(dialect=dialect, column_keys=names)
         assert isinstance(compiled, SQLCompiler)
@@ -80,8 +88,9 @@ class Statement:
         return form
 
     def _describe(self, dialect: Dialect, description: Sequence[Sequence[Any]]) -> _Rows:
-        assert isinstance(self.statement, Select)
-        columns = self.statement.selected_columns
+        statement = self.statement_for(dialect)
+        assert isinstance(statement, Select)
+        columns = statement.selected_columns
         processors = [
             column.type.dialect_impl(dialect).result_processor(dialect, described[1])
             for column, described in zip(columns, description, strict=True)
