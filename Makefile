@@ -21,7 +21,7 @@ $(VENV)/.colorizer: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.all: requirements.txt pyproject.toml
-	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer,backends,postgresql,parquet,dev
+	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer,backends,postgresql,parquet,redis,dev
 	@touch $(VENV)/.base $(VENV)/.colorizer $@
 
 ifdef PHOTOS

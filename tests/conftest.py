@@ -1,7 +1,7 @@
 """What all tests share: programs that must be there, and a throwaway PostgreSQL server.
 
-A test marked `chromium`, `firefox`, `postgresql`, `nginx` or `r` needs that program. Where it is missing, a person
-gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be installed.
+A test marked `chromium`, `firefox`, `postgresql`, `redis`, `nginx` or `r` needs that program. Where it is missing, a
+person gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be installed.
 """
 
 import os
@@ -15,6 +15,7 @@ PROGRAMS = {
     "chromium": ("chromium", "sudo apt-get install -y chromium"),
     "firefox": ("firefox-esr", "sudo apt-get install -y firefox-esr"),
     "postgresql": ("initdb", "sudo apt-get install -y postgresql"),
+    "redis": ("redis-server", "sudo apt-get install -y redis-server"),
     "nginx": ("nginx", "sudo apt-get install -y nginx"),
     "r": ("Rscript", "sudo apt-get install -y r-base-core r-cran-glmmtmb r-cran-lme4"),
 }

@@ -9,24 +9,22 @@ as a strip of its moments: of those met, the one with the strongest colours. Pag
 
 import argparse
 import io
-import logging
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
 
 from study import create_app
 from study.config import read_settings
 from study.definition import parse_definition
 from study.demo.command import adapt
 from study.manifest import read_manifest
+from study.serving import in_thread
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
@@ -61,16 +59,8 @@ def demo_server(stimuli: Path) -> Iterator[str]:
             result = app.test_cli_runner().invoke(args=command)
             if result.exit_code:
                 sys.exit(result.output)
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with in_thread(app) as address:
+            yield address
 
 
 class Album:

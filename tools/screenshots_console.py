@@ -10,26 +10,22 @@ above the budget.
 
 import argparse
 import io
-import logging
 import shutil
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from sqlalchemy import text
-from werkzeug.serving import make_server
 
 from study import create_app
 from study.config import read_settings
 from study.models import JobRow
+from study.serving import in_thread
 from study.web import now
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,21 +90,6 @@ def copy_sessions(app: Flask, slug: str, n_wanted: int) -> None:
                     f"WHERE {key} BETWEEN :low AND :high"
                 )
                 connection.execute(text(query), {"n": n, "low": low, "high": high})
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve an application until the end of the block."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def instance(folder: Path) -> Flask:
@@ -247,7 +228,7 @@ def main() -> None:
         if not args.only_measure:
             for old in args.out.glob("console-*.webp"):
                 old.unlink()
-            with served(empty) as empty_url, served(used) as used_url, sync_playwright() as playwright:
+            with in_thread(empty) as empty_url, in_thread(used) as used_url, sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
                 for size, (width, height) in SIZES.items():
                     is_phone = width < 600

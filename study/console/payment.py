@@ -20,12 +20,14 @@ N_SHOWN = 100
 def prolific(name: str) -> Response:
     """Ask Prolific and show what it says beside what is here."""
     row, here = find(name), truehue()
-    payments, problem = Payments(()), ""
+    payments, problem, status, token = Payments(()), "", 200, ""
     try:
-        api = ProlificApi(here.settings.prolific_url, here.settings.prolific_token)
+        token = here.settings.prolific_token
+        api = ProlificApi(here.settings.prolific_url, token)
         payments = read_payments(here.desk, api, row.slug)
     except (RecruitmentError, ConfigError) as error:
-        problem = str(error)
+        # Without a token nothing went wrong: the page says how to get one.
+        problem, status = str(error), 502 if token else 200
     body = render_template(
         "console/prolific.html",
         row=row,
@@ -37,7 +39,7 @@ def prolific(name: str) -> Response:
         problem=problem,
         at=now(),
     )
-    return make_response(body, 502 if problem else 200)
+    return make_response(body, status)
 
 
 @blueprint.post("/study/<name>/prolific")

@@ -37,7 +37,7 @@ WORDS = {
     "pilot": ("Start a pilot", "Sessions are marked as a pilot's and left out of every analysis."),
     "running": ("Launch", "Definition, stimulus set and analysis plan are frozen; the preregistration is written."),
     "paused": ("Pause", "Nobody new comes in; those inside may finish."),
-    "closed": ("Close", "Nobody new comes in; those inside may finish."),
+    "closed": ("Close", "Nobody new comes in; those inside may finish. The answers may be looked at."),
 }
 
 

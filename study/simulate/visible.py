@@ -4,10 +4,8 @@ Same truth, same parameters as the data-only mode; what the browser does with pi
 Needs playwright (a development dependency) and Debian's chromium.
 """
 
-import logging
 import math
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +13,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from werkzeug.serving import make_server
 
 from study import sessions
 from study.dice import Dice
 from study.readiness import fitting_answers
+from study.serving import in_thread
 from study.sessions import Desk
 from study.simulate.answers import Participant, respond
 from study.simulate.run import claim, fill_in
@@ -73,7 +71,7 @@ def simulate_visibly(
     with _browser(manner) as browser:
         truth = state_truth(study, rates, parameters)
         n_before = claim(desk, study, truth, among_people=among_people)
-        with _serving(app) as url:
+        with in_thread(app) as url:
             for number in range(n_before, n_before + n_participants):
                 context = browser.new_context(viewport={"width": 1280, "height": 900})
                 context.set_default_timeout(PATIENCE_MS)
@@ -98,21 +96,6 @@ def _browser(manner: Manner) -> Iterator["Browser"]:
             yield browser
         finally:
             browser.close()
-
-
-@contextmanager
-def _serving(app: Flask) -> Iterator[str]:
-    """Run the application on a free port of this machine until the block ends."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Person:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent))  # the helpers lie beside the tests, which are no package
+sys.path.append(str(Path(__file__).parent))  # the helpers lie beside the tests; last: tests/study has a conftest too
 
 from browsers import launch
 from person import Person

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +11,12 @@ from typing import Any
 from flask import Flask
 from PIL import Image
 from sqlalchemy import func, select
-from werkzeug.serving import make_server
 
 from study import create_app
 from study.config import read_settings
 from study.db import Database
 from study.models import SessionRow, StudyRow, TrialRow
+from study.serving import in_thread
 
 SIZE_PX = 256
 CONDITIONS = {
@@ -231,14 +229,6 @@ def running_server(instance: Path, studies: dict[str, str] = STUDIES) -> Iterato
         command("create", str(definition), str(stimuli), "--slug", slug, "--seed", "7")
     if "closed" in studies:
         command("close", "closed")
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield Server(f"http://127.0.0.1:{server.server_port}", app, stimuli)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        app.extensions["truehue"].desk.database.dispose()
+    with in_thread(app) as address:
+        yield Server(address, app, stimuli)
+    app.extensions["truehue"].desk.database.dispose()

@@ -1,29 +1,23 @@
 """Preflight looks from outside: a real server, a real session that leaves nothing behind."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from conftest import NOW
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from study.models import SessionRow, TrialRow
 from study.preflight import Pay, preflight
 from study.recruitment import configure
+from study.serving import in_thread
 from study.studies import find_row
 from study.web import now
 
 
 @pytest.fixture
 def address(app):
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with in_thread(app) as address:
+        yield address
 
 
 @pytest.fixture

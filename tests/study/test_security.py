@@ -1,9 +1,13 @@
 """Attacks, one by one: none is a server error, none changes a row that it has no right to."""
 
+import contextlib
 import dataclasses
 import io
 import json
 import logging
+import socket
+import subprocess
+import time
 
 import pytest
 from conftest import NOW
@@ -14,6 +18,7 @@ from study.config import ConfigError, read_settings, rotate_key
 from study.logs import JsonLines
 from study.models import AnswerRow, Researcher, SessionRow, StudyRow, TrialRow
 from study.throttle import Throttle, TooOftenError
+from tools.proof.postgresql import find_program
 
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
 
@@ -154,13 +159,55 @@ def test_an_address_may_begin_so_many_sessions_in_a_minute(settings, study):
 
 def test_a_shared_count_that_is_away_does_not_close_the_study(settings):
     """Redis gone: each worker counts for itself meanwhile; a storage that does not exist is said at once."""
-    pytest.importorskip("redis", reason="redis is an extra: pip install truehue[redis]")
     throttle = Throttle(dataclasses.replace(settings, limits_storage="redis://127.0.0.1:1/0", starts_per_minute=1))
     throttle.check(throttle.starts, "start", "me")
     with pytest.raises(TooOftenError):
         throttle.check(throttle.starts, "start", "me")
     with pytest.raises(ConfigError, match="TRUEHUE_LIMITS"):
         Throttle(dataclasses.replace(settings, limits_storage="nothing://x"))
+
+
+@pytest.mark.redis
+def test_two_hosts_count_together_and_go_on_when_redis_dies(settings, tmp_path):
+    """What one host has counted the other refuses; with Redis killed each goes on alone, and together again after."""
+    program = find_program("redis-server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+
+    @contextlib.contextmanager
+    def serving():
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+            try:
+                until = time.monotonic() + 20
+                while True:
+                    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                        break
+                    assert time.monotonic() < until, "redis-server did not start"
+                yield
+            finally:
+                server.kill()
+
+    shared = dataclasses.replace(settings, limits_storage=f"redis://127.0.0.1:{port}/0", starts_per_minute=2)
+    with serving():
+        one, other = Throttle(shared), Throttle(shared)
+        one.check(one.starts, "start", "me")
+        other.check(other.starts, "start", "me")
+        for host in (one, other):
+            with pytest.raises(TooOftenError):
+                host.check(host.starts, "start", "me")
+        other.check(other.starts, "start", "somebody else")
+    for host in (one, other):  # two tries each, of their own
+        for _ in range(2):
+            host.check(host.starts, "start", "me")
+        with pytest.raises(TooOftenError):
+            host.check(host.starts, "start", "me")
+    with serving():  # empty, as after a restart
+        one.check(one.starts, "start", "me")
+        other.check(other.starts, "start", "me")
+        with pytest.raises(TooOftenError):
+            one.check(one.starts, "start", "me")
 
 
 def test_behind_tls_and_a_proxy(settings, study):
