@@ -164,7 +164,7 @@ def test_an_export_never_overwrites_and_leaves_nothing_half_written(
     def broken(*_: object) -> object:
         raise OSError("disk full")
 
-    monkeypatch.setattr("study.export._write_table", broken)
+    monkeypatch.setattr("study.export.writing._write_table", broken)
     before = sorted(tmp_path.iterdir())
     for name in ("new", "new.zip"):
         with pytest.raises(OSError, match="disk full"):
