@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from colorizer.data import Crops, Refusal, ResumableBatches, near_duplicate_groups, scan_photos
 from colorizer.distributed import World, pick_device
 from colorizer.recipe import Recipe, RecipeError
-from colorizer.train import Run, StopAsked
+from colorizer.stopping import StopAsked
+from colorizer.train import Run
 
 _MEASURED_STEPS = 3
 

@@ -33,7 +33,8 @@ def _for_models(pairs: Sequence[str], models: Sequence[str]) -> dict[str, str]:
 
 def _train(arguments: argparse.Namespace) -> int:
     from colorizer.recipe import read_recipe
-    from colorizer.train import LEAST_PHOTOS, train
+    from colorizer.train import train
+    from colorizer.training_photos import LEAST_PHOTOS
 
     overrides: dict[str, Any] = {}
     for setting in arguments.set:

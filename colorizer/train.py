@@ -7,14 +7,11 @@ objective (colorizer/objectives).
 import csv
 import json
 import math
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -24,69 +21,19 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from colorizer.checkpoints import load_checkpoint, own_name, read_checkpoint, save_checkpoint
-from colorizer.data import AnyPhoto, Crops, ResumableBatches, centre_square, scan_photos, split_holdout
+from colorizer.data import Crops, ResumableBatches
 from colorizer.distributed import World, joined
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import count_parameters
 from colorizer.objectives import Objective
 from colorizer.objectives.base import MODEL
+from colorizer.optimizers import optimizers_of, update_ema
 from colorizer.recipe import Recipe, RecipeError, learning_rate_factor, objective_of
 from colorizer.samples import save_samples
+from colorizer.stopping import StopAsked
+from colorizer.training_photos import Photographs, gather_photographs
 
-LEAST_PHOTOS = 8
 _VALIDATION_BATCH = 32
-
-
-class StopAsked:
-    """Turns the first Ctrl-C into a request that is met at the end of the step; the second one is immediate."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> "StopAsked":
-        self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def _note(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
-        signal.signal(signal.SIGINT, self._before)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-
-@dataclass(frozen=True)
-class Photographs:
-    """What a run learns from and is judged by: `squares_N3HW` uint8 are held out."""
-
-    training: list[AnyPhoto]
-    squares_N3HW: Tensor
-    phashes: list[int]  # of all of them: a study must not show what the network has seen
-
-
-def gather_photographs(
-    recipe: Recipe, data: Sequence[Path | str], held_out: Sequence[Path | str], world: World, workers: int
-) -> Photographs:
-    """Scan the sources and split them, near-duplicates together; `held_out` sources are for validation only."""
-    options: dict[str, Any] = {"longest_px": 2 * recipe.crop_px, "shortest_px": 16, "workers": workers, "world": world}
-    photos, refused = scan_photos(data, **options)
-    if world.is_first:
-        for reason in sorted({r.reason for r in refused}):
-            tqdm.write(f"not used: {sum(r.reason == reason for r in refused)} photographs ({reason})")
-    if len(photos) < LEAST_PHOTOS:
-        raise RecipeError(
-            f"expected at least {LEAST_PHOTOS} usable photographs, got {len(photos)} from "
-            f"{', '.join(map(str, data))}; `train --check` says why the others are not"
-        )
-    if held_out:
-        others, _ = scan_photos(held_out, **options)
-        training, held = photos, others
-    else:
-        keep, rest = split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)
-        training, held = [photos[i] for i in keep], [photos[i] for i in rest]
-    judged = (held or training[:1])[: recipe.holdout_max]
-    squares = torch.stack([centre_square(p.rgb_HW3, recipe.crop_px) for p in judged])
-    return Photographs(training, squares, [p.phash for p in [*training, *held]])
 
 
 def start_from(model: Colorizer, init: str) -> list[int]:
@@ -110,21 +57,6 @@ def start_from(model: Colorizer, init: str) -> list[int]:
         raise RecipeError(f"--init {init}: fits {type(model).name} in {n_copied} numbers only; expected its own kind")
     model.load_state_dict(own | fitting)
     return [h % (1 << 64) for h in seen.tolist()]
-
-
-def optimizers_of(recipe: Recipe, objective: Objective, networks: dict[str, nn.Module]) -> dict[str, Any]:
-    """One optimizer per phase.  Coupled decay (Adam) is the paper's solver; decoupled (AdamW) suits shorter runs."""
-    kinds: dict[str, Any] = {
-        "adam": partial(torch.optim.Adam, betas=recipe.betas),
-        "adamw": partial(torch.optim.AdamW, betas=recipe.betas),
-        "rmsprop": partial(torch.optim.RMSprop, alpha=0.9, eps=1e-7),  # Keras's defaults, which Wallner's bots use
-    }
-    made = {}
-    for phase in objective.all_phases:
-        groups = [{"lr_factor": 1.0, "lr": recipe.learning_rate, **g} for g in objective.learns(phase, networks)]
-        groups = [g | {"params": [p for p in g["params"] if p.requires_grad]} for g in groups]
-        made[phase] = kinds[recipe.optimizer](groups, weight_decay=recipe.weight_decay)
-    return made
 
 
 @torch.no_grad()
@@ -356,7 +288,7 @@ class Run:
                 )
             optimizer.step()
         model = self.networks[MODEL]
-        _update_ema(self.ema, model, decay=min(recipe.ema_decay, (1 + self.step) / (10 + self.step)))
+        update_ema(self.ema, model, decay=min(recipe.ema_decay, (1 + self.step) / (10 + self.step)))
         self.step += 1
         self.seconds += time.perf_counter() - started
         return shown, asked > 0
@@ -409,12 +341,3 @@ class Run:
 def _seed_of(*numbers: int) -> int:
     """One seed out of several numbers, far from those of their neighbours."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-@torch.no_grad()
-def _update_ema(ema: nn.Module, model: nn.Module, *, decay: float) -> None:
-    """Exponential moving average of the weights; running statistics of BatchNorm are copied."""
-    for mean, now in zip(ema.parameters(), model.parameters(), strict=True):
-        mean.lerp_(now, 1.0 - decay)
-    for kept, latest in zip(ema.buffers(), model.buffers(), strict=True):
-        kept.copy_(latest)

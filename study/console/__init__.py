@@ -7,7 +7,7 @@ from study.console import accounts, bundles, jobs, making, payment, people, sets
 from study.console.doors import blueprint
 from study.console.monitor import Watch
 from study.jobs.uploads import MAX_UPLOAD_BYTES
-from study.participant.views import blueprint as participant
+from study.participant.pages import blueprint as participant
 
 # Importing them puts their addresses on the blueprint.
 PAGES = (accounts, bundles, jobs, making, payment, people, sets, studies)

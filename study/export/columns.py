@@ -34,27 +34,17 @@ def _farther(row: Any) -> float | None:
 
 
 STATUSES = "started, consented, practice, test, questionnaire, complete, withdrawn, unqualified"
-
-
 RESPONSES = ", ".join((*SIDES, *JUDGEMENTS))
-
-
 WHO = (
     Column("session_id", "string", "The session; random, not the participant's link."),
     Column("participant_id", "string", "Pseudonym; the same for one person's sessions where the platform tells."),
 )
-
-
 WHAT = (
     Column("study", "string", "The study's short name.", value=lambda r: r.slug),
     Column("definition_sha256", "string", "SHA-256 of the canonical definition in force."),
     Column("manifest_sha256", "string", "SHA-256 of the stimulus set's manifest file."),
 )
-
-
 SIMULATED = Column("is_simulated", "boolean", "The session was simulated, not a person.", values="true, false")
-
-
 TRIALS: tuple[Column, ...] = (
     *WHO,
     *WHAT,
@@ -149,8 +139,6 @@ TRIALS: tuple[Column, ...] = (
     Column("shown_width_px", "number", "Width of a picture as shown.", "CSS px"),
     Column("shown_height_px", "number", "Height of a picture as shown.", "CSS px"),
 )
-
-
 SESSIONS: tuple[Column, ...] = (
     *WHO,
     *WHAT,
@@ -183,8 +171,6 @@ SESSIONS: tuple[Column, ...] = (
     Column("arm_slot", "integer", "Place in the study's sequence of permuted blocks.", values="0…"),
     Column("slot_attempt", "integer", "Sessions that had this place before and were abandoned.", values="0…"),
 )
-
-
 ANSWERS: tuple[Column, ...] = (
     *WHO,
     Column("item_id", "string", "The item in the definition."),
@@ -193,8 +179,6 @@ ANSWERS: tuple[Column, ...] = (
     Column("answer", "string", "The answer; of a choice the option's value."),
     Column("answered_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
 )
-
-
 CHECKS: tuple[Column, ...] = (
     *WHO,
     Column("check_id", "string", "What was checked; plate-N: the Nth plate shown."),
@@ -211,9 +195,5 @@ CHECKS: tuple[Column, ...] = (
     Column("action", "string", "What follows where it does not fit.", values="record, warn, exclude"),
     Column("checked_at_utc", "string", "Server time of the commit.", "ISO 8601, UTC"),
 )
-
-
 TABLES = {"trials": TRIALS, "sessions": SESSIONS, "answers": ANSWERS, "checks": CHECKS}
-
-
 CODEBOOK = ("table", "column", "type", "unit", "values", "description")

@@ -24,8 +24,6 @@ from study.models import AnswerRow, AuditRow, CheckRow, LaunchRow, SessionRow, S
 from study.versions import code_commit, truehue_version
 
 FORMAT = "truehue-export/1"
-
-
 CHUNK_ROWS = 1000
 
 

@@ -40,7 +40,7 @@ def at_the_seat(app, desk, make_study, tmp_path, monkeypatch):
         if has_profile:
             (tmp_path / "seat.toml").write_text(PROFILE)
             add_display(desk.database, read_profile(tmp_path / "seat.toml"), now=NOW)
-        monkeypatch.setattr("study.participant.views.now", lambda: NOW + timedelta(days=days))
+        monkeypatch.setattr("study.participant.entrance.now", lambda: NOW + timedelta(days=days))
         client = app.test_client()
         return client, client.get(f"/s/small/{SEAT}")
 
