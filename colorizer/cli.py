@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from colorizer.arguments import at_least, shard, whole
 from colorizer.commands import add_commands
 
 DEFAULT = "truehue-lite"
@@ -93,14 +94,6 @@ def _fetch(arguments: argparse.Namespace) -> int:
             raise ValueError(f"unknown weights {name!r}; known: {', '.join(PUBLISHED)}")
         print(fetch(PUBLISHED[name]))
     return 0
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """`i/n` of a command that n hosts share."""
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise argparse.ArgumentTypeError(f"expected i/n with 0 <= i < n, got {text!r}")
-    return int(index), int(count)
 
 
 def _colorize(arguments: argparse.Namespace) -> int:
@@ -192,15 +185,15 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--weights", nargs="+", default=[], metavar="[NAME=]FILE", help="other than the shipped ones")
 
     def with_decoding(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--temperature", type=float, help="of the annealed mean; 1 is calm, 0 the likeliest bin")
-        sub.add_argument("--working-px", type=int, help="short side that the network sees")
+        sub.add_argument("--temperature", type=at_least(0), help="of the annealed mean; 1 is calm, 0 the likeliest bin")
+        sub.add_argument("--working-px", type=whole(32), help="short side that the network sees")
 
     def with_backend(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--backend", choices=("torch", "onnxruntime", "opencv"), default="torch", help="what computes")
 
     def with_shares(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--workers", type=int, default=2, help="threads that decode and encode (default 2)")
-        sub.add_argument("--shard", type=_shard, default=(0, 1), metavar="i/n", help="this host's share of the files")
+        sub.add_argument("--workers", type=whole(1), default=2, help="threads that decode and encode (default 2)")
+        sub.add_argument("--shard", type=shard, default=(0, 1), metavar="i/n", help="this host's share of the files")
 
     sub = command("train", _train, "train a network by a recipe")
     sub.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a .toml file")
@@ -221,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     sub.add_argument("--small", action="store_true", help="save int8 weights (a quarter of the size)")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys of the recipe")
-    sub.add_argument("--workers", type=int, default=1, help="processes that read photographs")
+    sub.add_argument("--workers", type=whole(0), default=1, help="processes that read photographs")
 
     sub = command("colorize", _colorize, "colour photographs at their full size")
     sub.add_argument("images", nargs="+", metavar="IMAGE|DIR|ZIP|TAR")
@@ -235,11 +228,11 @@ def _parser() -> argparse.ArgumentParser:
         "--pipeline", choices=("ours", "published"), default="ours", help="published squashes to 256 x 256"
     )
     sub.add_argument(
-        "--saturation", type=float, metavar="X", help="multiplies the colours; 1 is what the network means"
+        "--saturation", type=at_least(0), metavar="X", help="multiplies the colours; 1 is what the network means"
     )
     sub.add_argument("--fp32", action="store_true", help="full precision (default: bfloat16)")
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    sub.add_argument("--batch", type=int, default=8, help="photographs of one shape that go together (default 8)")
+    sub.add_argument("--batch", type=whole(1), default=8, help="photographs of one shape that go together (default 8)")
     sub.add_argument("--skip-existing", action="store_true", help="go on with an interrupted run")
     with_shares(sub)
 
@@ -252,17 +245,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--latex", type=Path, metavar="FILE", help="a table like the paper's Table 1")
     sub.add_argument("--gallery", type=Path, metavar="DIR", help="a page of before, after and original")
     sub.add_argument("--paper-ids", action="store_true", help="of ImageNet's validation files, the paper's 10,000 only")
-    sub.add_argument("--workers", type=int, default=0, help="processes that read photographs")
-    sub.add_argument("--limit", type=int, help="use the first so many photographs")
-    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--workers", type=whole(0), default=0, help="processes that read photographs")
+    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
+    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
+    sub.add_argument("--seed", type=whole(0), default=0)
     with_decoding(sub)
 
     sub = command("prior", _prior, "count the colours of photographs: the prior that rebalancing needs")
     sub.add_argument("data", nargs="+", metavar="DATA")
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.npy")
-    sub.add_argument("--sigma", type=float, default=5.0, help="of the smoothing, CIE units (default 5, the paper's)")
-    sub.add_argument("--workers", type=int, default=0, help="processes that read photographs")
+    sub.add_argument(
+        "--sigma", type=at_least(0), default=5.0, help="of the smoothing, CIE units (default 5, the paper's)"
+    )
+    sub.add_argument("--workers", type=whole(0), default=0, help="processes that read photographs")
 
     sub = command("fetch", _fetch, "download published weights into the cache")
     sub.add_argument("names", nargs="+", metavar="NAME")

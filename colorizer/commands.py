@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from colorizer.arguments import at_least, whole
 from colorizer.defaults import DEFAULT_MODEL, HINT_COUNTS, TABLE_RECIPES
 
 
@@ -178,12 +179,12 @@ def add_commands(
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     with_model(sub, True)
     sub.set_defaults(model=None, weights_of=weights_of)
-    sub.add_argument("--n", type=int, help="draw so many photographs (default: all usable ones)")
-    sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
+    sub.add_argument("--n", type=whole(1), help="draw so many photographs (default: all usable ones)")
+    sub.add_argument("--seed", type=whole(0), default=0)
+    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
     sub.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless")
     sub.add_argument("--name", default="", help="of the set (default: the folder's)")
-    sub.add_argument("--n-random", type=int, help="render the control `random` for so many photographs only")
+    sub.add_argument("--n-random", type=whole(0), help="render the control `random` for so many photographs only")
     sub.add_argument("--allow-seen", action="store_true", help="let in photographs a model was trained on, marked")
     sub.add_argument(
         "--fake",
@@ -192,8 +193,8 @@ def add_commands(
         metavar="NAME=DIR|COMMAND",
         help="a folder of another program's outputs, or a command with {input} and {output}",
     )
-    sub.add_argument("--fake-timeout", type=float, default=300.0, metavar="S", help="per picture (default 300)")
-    sub.add_argument("--fake-jobs", type=int, default=0, metavar="N", help="commands at a time (default: cores)")
+    sub.add_argument("--fake-timeout", type=at_least(0.1), default=300.0, metavar="S", help="per picture (default 300)")
+    sub.add_argument("--fake-jobs", type=whole(0), default=0, metavar="N", help="commands at a time (default: cores)")
     sub.add_argument("--no-retouch", action="store_true", help="--archive: leave scratches and specks")
     with_backend(sub)
     with_shares(sub)
@@ -208,13 +209,13 @@ def add_commands(
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA", help="photographs no model was trained on")
     with_model(sub, True)
     sub.set_defaults(weights_of=weights_of)
-    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
-    sub.add_argument("--limit", type=int, help="use the first so many photographs")
-    sub.add_argument("--temperature", type=float, help="of the annealed mean")
-    sub.add_argument("--working-px", type=int, help="short side that the network sees")
-    sub.add_argument("--folds", type=int, default=10, help="of the cross-validation (default 10)")
-    sub.add_argument("--repeats", type=int, default=5, help="times the folds are dealt anew (default 5)")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
+    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
+    sub.add_argument("--temperature", type=at_least(0), help="of the annealed mean")
+    sub.add_argument("--working-px", type=whole(32), help="short side that the network sees")
+    sub.add_argument("--folds", type=whole(2), default=10, help="of the cross-validation (default 10)")
+    sub.add_argument("--repeats", type=whole(1), default=5, help="times the folds are dealt anew (default 5)")
+    sub.add_argument("--seed", type=whole(0), default=0)
     sub.add_argument("--json", type=Path, metavar="FILE")
 
     command("models", _models, "list the colorizers, their size, their weights and their recipes")
@@ -223,16 +224,18 @@ def add_commands(
     with_model(sub, False)
     sub.set_defaults(weights_of=weights_of)
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
-    sub.add_argument("--temperature", type=float, help="of the annealed mean, baked into the file")
+    sub.add_argument("--temperature", type=at_least(0), help="of the annealed mean, baked into the file")
 
     sub = command("hints", _hints, "PSNR against the number of hints, as JSON and as a plot")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
     with_model(sub, False)
     sub.set_defaults(model="siggraph17", weights_of=weights_of)
-    sub.add_argument("--counts", nargs="+", type=int, default=list(HINT_COUNTS), metavar="N", help="numbers of hints")
-    sub.add_argument("--size", type=int, default=256, help="pixels, square (default 256)")
-    sub.add_argument("--limit", type=int, help="use the first so many photographs")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument(
+        "--counts", nargs="+", type=whole(0), default=list(HINT_COUNTS), metavar="N", help="numbers of hints"
+    )
+    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
+    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
+    sub.add_argument("--seed", type=whole(0), default=0)
     sub.add_argument("--json", type=Path, metavar="FILE")
     sub.add_argument("--plot", type=Path, metavar="FILE.png")
 
@@ -241,16 +244,16 @@ def add_commands(
     with_model(sub, True)
     sub.set_defaults(weights_of=weights_of)
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.html")
-    sub.add_argument("--size", type=int, default=480, help="longer side in pixels (default 480)")
-    sub.add_argument("--limit", type=int, help="use the first so many photographs")
+    sub.add_argument("--size", type=whole(32), default=480, help="longer side in pixels (default 480)")
+    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
     sub.add_argument("--title", default="Before and after")
 
     sub = command("table", _table, "train every small recipe and judge all, resumably")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA", help="photographs to train on")
     sub.add_argument("--val", nargs="+", required=True, metavar="DATA", help="photographs to judge on")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="runs and results; call again to go on")
-    sub.add_argument("--minutes", type=float, default=15.0, help="per recipe at most, 15 is the whole of it")
+    sub.add_argument("--minutes", type=at_least(0.01), default=15.0, help="per recipe at most, 15 is the whole of it")
     sub.add_argument("--recipes", nargs="+", default=list(TABLE_RECIPES), metavar="NAME")
-    sub.add_argument("--limit", type=int, help="judge on the first so many photographs")
+    sub.add_argument("--limit", type=whole(1), help="judge on the first so many photographs")
     sub.add_argument("--results", type=Path, metavar="DIR", help="also write table.json and table.md here")
-    sub.add_argument("--workers", type=int, default=1, help="processes that read photographs")
+    sub.add_argument("--workers", type=whole(0), default=1, help="processes that read photographs")

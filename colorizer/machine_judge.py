@@ -163,7 +163,8 @@ def machine_fool_rates(
     Each model has a judge of its own, trained and tested by cross-validation (`folds`, dealt anew `repeats` times) on
     these photographs in both versions.  It is the share of fakes that are judged real; a judge that cannot tell has
     ½.  The interval is a 95 % percentile bootstrap over photographs and holds for judges
-    trained on as many.  Raises EvaluationError for fewer than 20 photographs.
+    trained on as many.  Raises EvaluationError for fewer than 20 photographs and
+    for fewer than 2 folds or more than there are groups of near-duplicates.
     """
     squares = read_squares(data, size_px=size_px, limit=limit)
     if len(squares) < _LEAST_PHOTOS:
@@ -171,6 +172,11 @@ def machine_fool_rates(
             f"machine-judge: expected at least {_LEAST_PHOTOS} photographs to learn from, got {len(squares)}; add more"
         )
     group_N = near_duplicate_groups([perceptual_hash(Image.fromarray(photo.rgb_HW3)) for photo in squares.photos])
+    n_groups = len(set(group_N.tolist()))
+    if not 2 <= folds <= n_groups:
+        raise EvaluationError(
+            f"machine-judge: expected 2 to {n_groups} folds, as many as there are different photographs, got {folds}"
+        )
     features = Features()
     original_NF = _features_of("real", squares, features, {}, temperature, working_px, seed)
     rows = {}
@@ -190,7 +196,7 @@ def machine_fool_rates(
         "note": NOTE,
         "data": [Path(p).name for p in data],
         "n_images": len(squares),
-        "n_groups": len(set(group_N.tolist())),
+        "n_groups": n_groups,
         "n_refused": dict(squares.refused),
         "size_px": size_px,
         "temperature": temperature,

@@ -166,7 +166,9 @@ class Run:
     def _restore(self) -> None:
         saved = torch.load(self.state_file, weights_only=True, map_location=self.world.device)
         before, now = json.loads(saved["recipe"]), json.loads(json.dumps(asdict(self.recipe)))
-        changed = {key for key, value in now.items() if before.get(key) != value}
+        # a run that began before a key existed ran with what is that key's default since
+        before = json.loads(json.dumps(asdict(Recipe(model=self.recipe.model)))) | before
+        changed = {key for key, value in now.items() if before[key] != value}
         if changed - {"steps"}:
             raise RecipeError(
                 f"{self.out}: was started with another {', '.join(sorted(changed))}; see {self.out / 'recipe.json'} "

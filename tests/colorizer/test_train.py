@@ -2,12 +2,14 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,12 @@ def test_a_resumed_run_ends_bit_identical_to_an_unbroken_one(photo_folder: Path,
         watcher.join()
     with pytest.raises(RecipeError, match="unfinished run; add --resume"):
         train(TINY, [photo_folder], out, workers=0)
+    with pytest.raises(RecipeError, match="was started with another saturation"):
+        train(replace(TINY, saturation=0.8), [photo_folder], out, resume=True, workers=0)
+    saved = torch.load(out / "resume.pt", weights_only=True)
+    then = json.loads(saved["recipe"])
+    del then["saturation"]  # the run is of a time when recipes had no such key: it had today's default
+    torch.save(saved | {"recipe": json.dumps(then)}, out / "resume.pt")
     resumed = train(TINY, [photo_folder], out, resume=True, workers=0)
     a, b = read_checkpoint(whole).state, read_checkpoint(resumed).state
     assert all(torch.equal(a[name], b[name]) for name in a)
