@@ -28,6 +28,8 @@ FIELDS = {
     "catch.n_instructed": "instructed trials",
 }
 MAX_TEXT = 60_000
+LANGUAGES = {"en": "English", "de": "German"}
+"""Of presets; the console speaks English."""
 ANSWER_MS = 1500.0  # what `minutes` of a definition reckons with, too
 
 
@@ -124,6 +126,7 @@ def _choices() -> dict[str, Any]:
     return {
         "presets": [(name, load_preset(name)) for name in presets()],
         "sets": list_sets(),
+        "languages": LANGUAGES,
         "fields": FIELDS,
         "defaults": {
             name: {

@@ -11,6 +11,9 @@ for (let i = 0; i < 64; i++) {
   context.fillRect((i % 8) * 32, Math.floor(i / 8) * 32, 32, 32);
 }
 
+// At most three flashes in a second: WCAG 2.2, 2.3.1.
+const LEAST_CYCLE_MS = 334;
+
 const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); });
 const open = (/** @type {boolean} */ is_open) => {
   cover.style.opacity = is_open ? "0" : "1";
@@ -27,15 +30,17 @@ async function until(since, ms, interval) {
 part("begin").addEventListener("click", async () => {
   await document.documentElement.requestFullscreen().catch(() => {});
   screen_.hidden = false;
+  screen_.focus(); // away from the button, which a key would press again
   const times = [];
   for (let i = 0; i < 40; i++) times.push(await frame());
   const gaps = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b);
   const interval = gaps[Math.floor(gaps.length / 2)];
   const exposure = number("exposure");
+  const pause = Math.max(number("pause"), LEAST_CYCLE_MS - exposure);
   const rows = ["onset_ms,offset_ms,exposure_ms_nominal"];
   let since = await frame();
   for (let i = 0; i < number("n"); i++) {
-    const onset = await until(since, number("pause"), interval);
+    const onset = await until(since, pause, interval);
     open(true);
     since = await until(onset, exposure, interval);
     open(false);
@@ -47,5 +52,7 @@ part("begin").addEventListener("click", async () => {
   const save = /** @type {HTMLAnchorElement} */ (part("save"));
   save.href = URL.createObjectURL(new Blob([`${rows.join("\n")}\n`], { type: "text/csv" }));
   save.hidden = false;
-  part("status").textContent = `${rows.length - 1} flashes at ${(1000 / interval).toFixed(2)} Hz`;
+  const said = part("status");
+  said.textContent = (said.dataset.text ?? "").replace("{n}", String(rows.length - 1)).replace("{hz}", (1000 / interval).toFixed(2));
+  save.focus();
 });

@@ -13,11 +13,13 @@ import axe_playwright_python
 import pytest
 from person import Person
 from playwright.sync_api import Page
-from sqlalchemy import update
+from sqlalchemy import select, update
 from study_server import Server, define, running_server
 
-from study import researchers, sessions
-from study.models import SessionRow
+from study import lifecycle, researchers, sessions
+from study.lab import add_display, read_profile
+from study.models import SessionRow, StudyRow
+from study.recruitment import configure
 
 pytestmark = pytest.mark.chromium
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -38,7 +40,38 @@ gamut = "any"
 full_screen = true
 """,
 }
+# In the lab, in German, and nearly everything can go wrong.
+STUDIES["seat"] = (
+    SHORT.replace('"zhang2016"', '"zhang2016-de"').replace('title = "Which colours are real?"', "n_participants = 1")
+    + """
+[lab]
+profile = "refuse"
+return_after_s = 3600
+[device]
+phones = "refused"
+[readiness]
+checks = ["vision"]
+vision = "exclude"
+"""
+)
 STUDIES["checked"] = STUDIES["checked"].replace("[study]", '[trial]\nsize_unit = "degrees"\nsize_degrees = 5\n[study]')
+NOW = datetime.now(UTC)
+PROFILE = f"""
+format = "truehue-display/1"
+name = "seat-1"
+measured_on = {NOW:%Y-%m-%d}
+instrument = "a colorimeter"
+red_xy = [0.64, 0.33]
+green_xy = [0.30, 0.60]
+blue_xy = [0.15, 0.06]
+white_xy = [0.3127, 0.3290]
+gamma = 2.2
+white_cd_m2 = 120
+black_cd_m2 = 0.2
+width_mm = 600
+width_px = 2400
+viewing_distance_mm = 600
+"""
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
@@ -231,6 +264,95 @@ def test_every_dead_end_is_without_barriers(person: Person, server: Server) -> N
         connection.execute(update(SessionRow).values(status="unqualified"))
     check(here)
     assert problems == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_labs_benches_are_without_barriers(chromium: Any, server: Server, language: str) -> None:
+    """Patches and flashes: in both languages, at three sizes, with reduced motion, by keyboard alone."""
+    context = chromium.new_context(viewport=DESKTOP, locale=language, reduced_motion="reduce")
+    page, problems = context.new_page(), []
+    begin = {"en": "Begin in full screen", "de": "Im Vollbild beginnen"}[language]
+    for path in ("patches", "photodiode"):
+        page.goto(f"{server.url}/lab/{path}")
+        assert page.locator("html").get_attribute("lang") == language
+        for size in (PHONE, ZOOMED, DESKTOP) if language == "de" else (DESKTOP,):
+            page.set_viewport_size(size)
+            problems.extend(look(page))
+        if path == "photodiode":
+            for name, value in {"n": "2", "exposure": "60", "pause": "50"}.items():
+                page.locator(f"[data-part={name}]").fill(value)
+        tab_to(page, begin)
+        page.keyboard.press("Enter")
+        page.locator("[data-part=screen]:not([hidden])").wait_for()
+        if path == "patches":
+            assert page.locator("[data-part=patch]").evaluate("e => getComputedStyle(e).backgroundColor") == (
+                "rgb(255, 255, 255)"
+            )
+            page.keyboard.press("ArrowRight")
+            assert page.locator("[data-part=name]").inner_text().split()[3] == {"en": "red", "de": "Rot"}[language]
+            problems.extend(look(page))
+            page.keyboard.press("Escape")
+        page.locator("[data-part=screen]").wait_for(state="hidden")
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")  # the link has the focus
+    lines = saved.value.path().read_text().splitlines()
+    times = [[float(number) for number in line.split(",")] for line in lines[1:]]
+    assert times[1][0] - times[0][0] > 320, "two flashes are a third of a second apart, whatever was asked for"
+    assert page.locator("[role=status]").last.inner_text().startswith({"en": "2 flashes", "de": "2 Blitze"}[language])
+    assert problems == []
+    context.close()
+
+
+def test_every_dead_end_of_a_lab_is_without_barriers_in_german(chromium: Any, server: Server, tmp_path: Path) -> None:
+    """No display, phone, excluded, last page of the kiosk, full, closed: on a phone's width and at 200 %."""
+    context = chromium.new_context(viewport=PHONE, reduced_motion="reduce")
+    page, problems = context.new_page(), []
+    configure(server.database, "seat", "lab", {}, now=NOW)
+    seat = f"{server.url}/s/seat/?seat=3&display=seat-1"
+
+    def check(heading: str) -> None:
+        assert page.locator("h1").inner_text() == heading
+        assert page.locator("html").get_attribute("lang") == "de"
+        problems.extend(look(page))
+        page.set_viewport_size(ZOOMED)
+        problems.extend(look(page))
+        page.set_viewport_size(PHONE)
+
+    page.goto(seat)
+    check("Der Bildschirm dieses Platzes ist nicht bereit")
+    (tmp_path / "seat.toml").write_text(PROFILE)
+    add_display(server.database, read_profile(tmp_path / "seat.toml"), now=NOW)
+    page.set_extra_http_headers({"Sec-CH-UA-Mobile": "?1"})
+    page.goto(seat)
+    check("Diese Studie braucht einen größeren Bildschirm")
+    page.set_extra_http_headers({})
+    page.goto(seat)
+    tab_to(page, "Ich stimme zu und beginne")
+    page.keyboard.press("Enter")
+    page.locator("[name=vision][value=not_corrected]").focus()
+    page.keyboard.press("Space")
+    page.locator("[name=colour_deficiency]").first.focus()
+    page.keyboard.press("Space")
+    tab_to(page, "Weiter")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Danke, dass Sie gekommen sind").wait_for()
+    check("Danke, dass Sie gekommen sind")
+    with server.database.writing() as connection:
+        of_this = select(StudyRow.id).where(StudyRow.slug == "seat").scalar_subquery()
+        connection.execute(
+            update(SessionRow).where(SessionRow.study_id == of_this).values(status="complete", completed_at_utc=NOW)
+        )
+    page.reload()
+    check("Ihr Ergebnis")
+    tab_to(page, "Bereit für die nächste Person")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Diese Studie ist voll").wait_for()
+    check("Diese Studie ist voll")
+    lifecycle.change(server.database, "seat", "closed", actor="test", now=NOW)
+    page.goto(seat)
+    check("Diese Studie ist zurzeit nicht geöffnet")
+    assert problems == []
+    context.close()
 
 
 def test_the_console_is_without_barriers(person: Person, server: Server) -> None:

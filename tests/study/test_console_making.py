@@ -17,10 +17,10 @@ from test_console import EMAIL, PASSWORD, post, sign_in
 from study import jobs, researchers
 from study.config import read_settings
 from study.console.estimating import Question, compute, cost
-from study.console.making import timeline, toml_of
+from study.console.making import LANGUAGES, timeline, toml_of
 from study.console.monitor import Watch, browser_of
 from study.console.sets import check_set
-from study.definition import DefinitionError, load_preset, parse_definition
+from study.definition import DefinitionError, load_preset, parse_definition, presets
 from study.jobs import JobError
 from study.jobs.queue import work
 from study.jobs.uploads import keep, suffix_of, unpack_set
@@ -97,6 +97,15 @@ def test_no_typed_settings_break_the_form(more):
         parse_definition(toml_of({**FORM, "more": more}))
     except DefinitionError as problem:
         assert len(str(problem).splitlines()) == 1  # noqa: PT017 - valid settings are welcome too
+
+
+def test_the_form_tells_the_languages_of_presets_apart(client, study):
+    """zhang2016 and its German version have one source; the form says which is which."""
+    page = client.get("/console/new").text
+    lines = {name: page.split(f'for="preset-{name}"')[1].split("</label>")[0] for name in ("zhang2016", "zhang2016-de")}
+    assert ("English" in lines["zhang2016"], "German" in lines["zhang2016-de"]) == (True, True)
+    assert not set(LANGUAGES) - {load_preset(name).study.language for name in presets()}
+    assert {load_preset(name).study.language for name in presets()} <= set(LANGUAGES), "each has its name"
 
 
 def test_the_timeline_is_the_trials():
