@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report table bench-backends stimuli-demo clean
+.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report test-docs table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ test: $(VENV)/.all  ## lint, types, import rules and every test
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -m alone
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal
+
+test-docs: $(VENV)/.all  ## PAGES="docs/tutorial.md …": run the commands on the documentation's pages (all: 20 minutes)
+	@$(BIN)/python -m tools.docs test $(PAGES)
 
 lint: $(VENV)/.all  ## ruff and the import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-logo
