@@ -70,7 +70,7 @@ words: $(VENV)/.all  ## bring the catalogues of the interface's texts up to date
 	@$(BIN)/python tools/words.py
 
 screenshots: $(VENV)/.all  ## every participant screen and console page, into docs/screenshots
-	@$(BIN)/python tools/screenshots.py && $(BIN)/python tools/screenshots_console.py
+	@$(BIN)/python tools/screenshots.py && $(BIN)/python tools/screenshots_console.py && $(BIN)/python tools/strip.py
 
 console-flow: $(VENV)/.all  ## from photographs to a published dataset in a browser, timed, into docs/results
 	@$(BIN)/python tools/console_flow.py
