@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report test-docs table bench-backends stimuli-demo clean
+.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report docs docs-serve test-docs table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,10 @@ $(VENV)/.base: requirements.txt pyproject.toml
 
 $(VENV)/.colorizer: $(VENV)/.base
 	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.all
+	@$(PYTHON) tools/bootstrap.py $(VENV) study,analysis,colorizer,backends,postgresql,parquet,redis,dev,docs
 	@touch $@
 
 $(VENV)/.all: requirements.txt pyproject.toml
@@ -38,6 +42,12 @@ test: $(VENV)/.all  ## lint, types, import rules and every test
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -m alone
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal
+
+docs: $(VENV)/.docs  ## the documentation as a site, into out/docs/site; a broken link is an error
+	@$(BIN)/python -m tools.docs build
+
+docs-serve: $(VENV)/.docs  ## the same on this machine, at http://127.0.0.1:8001/
+	@$(BIN)/python -m tools.docs serve --port 8001
 
 test-docs: $(VENV)/.all  ## PAGES="docs/tutorial.md …": run the commands on the documentation's pages (all: 20 minutes)
 	@$(BIN)/python -m tools.docs test $(PAGES)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs import blocks
+from tools.docs import blocks, nav
 from tools.docs.blocks import PageError, read_blocks, relative
 from tools.docs.checking import anchors, wrong_commands, wrong_links, wrong_mentions
 from tools.docs.lines import commands, logical_lines
 from tools.docs.parsers import CommandError, check
 from tools.docs.running import matches
+from tools.docs.site import plain_links
 
 PAGES = blocks.pages()
 
@@ -95,3 +96,21 @@ def test_anchors_are_those_of_the_site(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Display profile: `truehue-display/1`\n\n## A & B\n\n## Same\n\n## Same\n\n    # no heading\n")
     assert anchors(page) == {"display-profile-truehue-display1", "a-b", "same", "same_1"}
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """Each page has one place, and a page that appears gets one by its folder."""
+    names = [path.relative_to(nav.DOCS).as_posix() for path in blocks.site_pages()]
+    added = ["how-to/new.md", "explanation/new.md", "new.md", "decisions/0099-new.md"]
+    arranged = nav.arrange([*names, *added])
+    assert sorted(name for listed in arranged.values() for name in listed) == sorted([*names, *added])
+    assert "how-to/new.md" in arranged["How-to"]
+
+
+def test_links_that_leave_the_site_become_names() -> None:
+    """The site has docs/ only: links to other files are replaced by what they name, code is left alone."""
+    page = nav.DOCS / "how-to/x.md"
+    text = "[the server](../../deploy/) [F](../formats.md#a) [web](https://a.b)\n\n    [x](../../tools/smoke.py)\n"
+    assert plain_links(text, page) == (
+        "the server (`deploy`) [F](../formats.md#a) [web](https://a.b)\n\n    [x](../../tools/smoke.py)\n"
+    )
