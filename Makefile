@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report docs docs-serve test-docs table bench-backends stimuli-demo clean
+.PHONY: replication timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report docs docs-serve test-docs table bench-backends stimuli-demo clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -112,6 +112,9 @@ timing: $(VENV)/.all  ## painted exposures, ours and jsPsych's: idle, busy, thro
 
 coverage: $(VENV)/.all  ## how often the intervals cover: 20,000 studies a design, resumable; FRESH=--fresh begins again
 	@$(BIN)/python tools/coverage.py $(FRESH)
+
+replication: $(VENV)/.all  ## table 1 of 2016 with simulated people of those rates, through the real server; resumable (30 minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.replication $(FRESH)
 
 bench-mixed: $(VENV)/.all  ## the mixed model's time beside glmmTMB's; needs r-cran-glmmtmb
 	@$(BIN)/python tools/bench_mixed.py

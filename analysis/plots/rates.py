@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis.compare import Difference
 from analysis.estimate import CHANCE, FoolRate
@@ -76,6 +78,35 @@ def forest(
     axes.spines["left"].set_visible(False)
     percent_axis(axes)
     axes.set_xlabel(noun)
+    return figure
+
+
+def against_published(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Found rates with our interval (blue) and the pooled Wilson one (grey, dashed) over the published ± s.e. (orange).
+
+    A row has condition, published, published_se, fool_rate, ci_low, ci_high, naive_low, naive_high; rates in [0, 1].
+    """
+    figure, (axes,) = new_figure(1.3 + 0.52 * len(rows))
+    for place, row in enumerate(reversed(rows)):
+        middle, se = 100 * row["published"], 100 * row["published_se"]
+        axes.fill_between([middle - se, middle + se], place - 0.34, place + 0.34, color=ORANGE, alpha=0.28, linewidth=0)
+        axes.plot([middle, middle], [place - 0.34, place + 0.34], color=VERMILION, linewidth=1.4)
+        axes.plot([100 * row["ci_low"], 100 * row["ci_high"]], [place + 0.13] * 2, color=BLUE, linewidth=2.4)
+        axes.plot(100 * row["fool_rate"], place + 0.13, "o", color=BLUE, markersize=6.5)
+        ends = [100 * row["naive_low"], 100 * row["naive_high"]]
+        axes.plot(ends, [place - 0.17] * 2, color=GREY, linewidth=1.8, linestyle="--")
+        axes.plot(100 * row["fool_rate"], place - 0.17, "s", color=GREY, markersize=4.5)
+    named_rows(axes, [row["condition"] for row in reversed(rows)])
+    axes.legend(
+        handles=[
+            Line2D([], [], color=BLUE, marker="o", linewidth=2.4, label="found, two-way clustered 95 % interval"),
+            Line2D([], [], color=GREY, marker="s", linewidth=1.8, linestyle="--", label="found, pooled Wilson"),
+            Line2D([], [], color=VERMILION, linewidth=1.4, label="published = true rate; band: ± its s.e."),
+        ],
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=7.8, handlelength=1.8, columnspacing=1.2,
+    )  # fmt: skip
+    percent_axis(axes, 0, 10 * math.ceil(10 * max(max(row["ci_high"], row["naive_high"]) for row in rows)))
+    axes.set_xlabel("fool rate")
     return figure
 
 

@@ -23,7 +23,7 @@ from study.sessions.checks import (
 from study.sessions.desk import Desk, patient
 from study.sessions.entry import advance, is_full, start
 from study.sessions.errors import Busy, Closed, Conflict, Full, Invalid, NotFound, SessionError
-from study.sessions.names import hash_token, picture_addresses, trial_name
+from study.sessions.names import hash_token, make_token, picture_addresses, trial_name
 from study.sessions.report import VOID_REASONS, Exposure, Report, parse_device, parse_report
 from study.sessions.state import TRIAL_STATUS, Result, State, find_picture, read_result, read_state
 from study.sessions.trials import next_trial, record_response
@@ -51,6 +51,7 @@ __all__ = [
     "insert_checks",
     "is_full",
     "is_waiting",
+    "make_token",
     "next_trial",
     "parse_device",
     "parse_report",

@@ -1,6 +1,5 @@
 """Into a session, and out of its instructions."""
 
-import base64
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,13 +10,12 @@ from study.definition import StudyDefinition
 from study.sessions.checks import is_waiting, read_checks
 from study.sessions.desk import Desk, patient
 from study.sessions.errors import Closed, Conflict, Full, Invalid
-from study.sessions.names import hash_token
+from study.sessions.names import hash_token, make_token
 from study.sessions.state import read_state
 from study.sessions.tables import SESSIONS, STUDIES
 from study.sessions.writing import status_of
 from study.studies import SEED_BITS
 
-TOKEN_BITS = 192
 NAME_BITS = 64
 
 
@@ -44,7 +42,7 @@ def start(
     simulation, which must be repeatable, brings its own.
     """
     study = desk.study(study_id)
-    token = base64.urlsafe_b64encode(bits(TOKEN_BITS).to_bytes(TOKEN_BITS // 8, "big")).decode()
+    token = make_token(bits)
     session_id = f"s-{bits(NAME_BITS):016x}"
     if token_of is not None:
         token = token_of(session_id)

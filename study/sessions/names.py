@@ -1,9 +1,18 @@
 """Names of trials and addresses of pictures: keyed hashes of their place in the session."""
 
+import base64
 import hashlib
+from collections.abc import Callable
 
 from study.design import PlannedTrial
 from study.sessions.desk import Desk
+
+TOKEN_BITS = 192
+
+
+def make_token(bits: Callable[[int], int]) -> str:
+    """Make a session's token out of the first bits of a source of them."""
+    return base64.urlsafe_b64encode(bits(TOKEN_BITS).to_bytes(TOKEN_BITS // 8, "big")).decode()
 
 
 def hash_token(token: str) -> str:

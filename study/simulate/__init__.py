@@ -1,5 +1,6 @@
-"""Simulated participants with a stated truth: data only through the session functions, or in a real browser."""
+"""Simulated participants with a stated truth: data only, over HTTP, or in a real browser."""
 
+from study.simulate.over_http import simulate_over_http
 from study.simulate.run import simulate
 from study.simulate.truth import (
     Parameters,
@@ -22,6 +23,7 @@ __all__ = [
     "latent_rate",
     "observed_rate",
     "simulate",
+    "simulate_over_http",
     "simulate_visibly",
     "solve_intercept",
     "solve_threshold",

@@ -9,7 +9,15 @@ from flask.cli import with_appcontext
 from tqdm import tqdm
 
 from study.oneline import one_line_errors, open_desk
-from study.simulate import Manner, Parameters, SimulationError, simulate, simulate_visibly, stated_names
+from study.simulate import (
+    Manner,
+    Parameters,
+    SimulationError,
+    simulate,
+    simulate_over_http,
+    simulate_visibly,
+    stated_names,
+)
 from study.studies import find_study
 from study.web import now
 
@@ -60,6 +68,8 @@ DEFAULT_LOW_ANCHOR_RATE = 0.13  # 13 % of the random colourings were missed in 2
 @click.option("--visible", is_flag=True, help="in a real browser, in real time (needs playwright and chromium)")
 @click.option("--reloads", type=float, default=0.02, show_default=True, help="visible: share of trials reloaded")
 @click.option("--slips", type=float, default=0.05, show_default=True, help="visible: share of keys pressed too early")
+@click.option("--http", "url", metavar="URL", help="over HTTP, at the address where this instance is served")
+@click.option("--at-once", "n_at_once", type=int, default=8, show_default=True, help="http: participants at a time")
 @click.option("--headed", "is_headed", is_flag=True, help="visible: in a window that can be watched")
 @with_appcontext
 @one_line_errors
@@ -76,6 +86,8 @@ def simulate_(
     reloads: float,
     slips: float,
     is_headed: bool,
+    url: str | None,
+    n_at_once: int,
     **parameters: Any,
 ) -> None:
     """Add simulated participants with a stated truth to the study SLUG."""
@@ -111,7 +123,11 @@ def simulate_(
             "among_people": among_people,
             "tell": lambda _: bar.update(),
         }
-        if visible:
+        if visible and url is not None:
+            raise SimulationError("--http: takes no browser; leave out --http or --visible")
+        if url is not None:
+            truth = simulate_over_http(desk, study, url, clock=now, n_at_once=n_at_once, **same)
+        elif visible:
             app = current_app._get_current_object()  # type: ignore[attr-defined]
             manner = Manner(reloads, slips, is_headed)
             truth = simulate_visibly(app, desk, study, manner=manner, clock=now, **same)

@@ -14,6 +14,7 @@ threshold is T, where half of the pictures are seen and so three of four answers
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from study.studies import Study
@@ -76,6 +77,7 @@ def expit(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+@lru_cache(maxsize=8192)  # the same truth is solved for again and again, by the same steps
 def latent_rate(intercept: float, sd: float) -> float:
     """Give E[expit(intercept + sd·Z)] for a standard normal Z.
 

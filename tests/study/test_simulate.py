@@ -1,15 +1,19 @@
 """Simulated participants have the truth that they state."""
 
+import shutil
+
 import pytest
 from conftest import NOW, SMALL
 from sqlalchemy import func, select
 
 from study import sessions
+from study.config import read_settings
 from study.db import Database, upgrade
 from study.definition import parse_definition
 from study.export import write_export
 from study.models import SessionRow, TrialRow
 from study.scoring import score
+from study.serving import in_thread
 from study.simulate import (
     Parameters,
     SimulationError,
@@ -17,6 +21,7 @@ from study.simulate import (
     latent_rate,
     observed_rate,
     simulate,
+    simulate_over_http,
     solve_intercept,
 )
 from study.studies import create_study
@@ -140,3 +145,79 @@ def test_two_truths_never_mix(desk, study):
         simulate(desk, study, n_participants=1, rates=rates | {"lite": 0.4}, parameters=Parameters(), now=NOW)
     with desk.database.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(SessionRow)) == 4
+
+
+RATES = {"lite": 0.3, "random": 0.1}
+ANSWERED = (
+    "SELECT s.participant_id, s.arm, s.status, t.trial_index, t.image_id, t.condition_a, t.side_of_a, t.response,"
+    " t.rt_ms, t.void_reason FROM trial t JOIN session s ON s.id = t.session_id ORDER BY 1, 4"
+)
+
+
+def answered(database):
+    """Everything that was answered, in an order that does not depend on who was fast."""
+    with database.reading() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(ANSWERED)]
+
+
+@pytest.fixture
+def data_only(instance_with_study, tmp_path):
+    """Five participants of seed 9, data only, in an instance of their own."""
+    folder, study = instance_with_study
+    shutil.copytree(folder, tmp_path / "data-only")
+    settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "data-only")})
+    database = Database(settings.database_url)
+    desk = sessions.Desk(database, b"a key of its own")
+    simulate(desk, study, n_participants=5, rates=RATES, parameters=Parameters(seed=9), now=NOW)
+    yield answered(database)
+    database.dispose()
+
+
+def test_over_http_the_same_people_answer_the_same(app, desk, study, data_only):
+    """Interrupted after the first of five, gone on with by another call: what is stored is what data only stores."""
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    call = {"rates": RATES, "parameters": Parameters(seed=9), "clock": lambda: NOW}
+    with in_thread(app) as url:
+        with pytest.raises(KeyboardInterrupt):
+            simulate_over_http(desk, study, url, n_participants=5, n_at_once=2, tell=stop, **call)
+        told = []
+        simulate_over_http(desk, study, url, n_participants=0, n_at_once=2, tell=told.append, **call)
+    assert 1 <= len(told) <= 4
+    found = answered(desk.database)
+    assert found == data_only
+    assert {row[2] for row in found} == {"complete"}
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "message"),
+    [
+        ("banana", {}, "--http: expected an address like"),
+        ("http://127.0.0.1:x", {}, "--http: expected an address like"),
+        ("http://127.0.0.1:1", {}, "does not answer"),
+        ("http://127.0.0.1:1", {"n_at_once": 0}, "--at-once: expected 1 to 256, got 0"),
+        ("http://127.0.0.1:1", {"n_participants": -1}, "--participants: expected 0 or more, got -1"),
+    ],
+)
+def test_an_address_without_the_study_is_one_line(desk, study, url, options, message):
+    """And nobody has begun."""
+    options = {"n_participants": 1, "rates": RATES, "parameters": Parameters(), "clock": lambda: NOW} | options
+    with pytest.raises(SimulationError, match=message):
+        simulate_over_http(desk, study, url, **options)
+    with desk.database.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(SessionRow)) == 0
+
+
+def test_another_instance_is_noticed(app, desk, study, stimuli, tmp_path):
+    """The server knows no such study: one line, nobody has begun."""
+    database = Database(f"sqlite:///{tmp_path / 'other'}.sqlite3")
+    upgrade(database)
+    other = sessions.Desk(database, b"the key of another instance")
+    elsewhere = create_study(database, tmp_path / "other", study.definition, stimuli, slug="elsewhere", now=NOW, seed=7)
+    with in_thread(app) as url, pytest.raises(SimulationError, match="has no study elsewhere"):
+        simulate_over_http(
+            other, elsewhere, url, n_participants=1, rates=RATES, parameters=Parameters(), clock=lambda: NOW
+        )
+    database.dispose()
