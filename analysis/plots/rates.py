@@ -99,9 +99,9 @@ def against_published(rows: Sequence[Mapping[str, Any]]) -> Figure:
     named_rows(axes, [row["condition"] for row in reversed(rows)])
     axes.legend(
         handles=[
-            Line2D([], [], color=BLUE, marker="o", linewidth=2.4, label="found, two-way clustered 95 % interval"),
+            Line2D([], [], color=BLUE, marker="o", linewidth=2.4, label="found, two-way 95 % interval"),
             Line2D([], [], color=GREY, marker="s", linewidth=1.8, linestyle="--", label="found, pooled Wilson"),
-            Line2D([], [], color=VERMILION, linewidth=1.4, label="published = true rate; band: ± its s.e."),
+            Line2D([], [], color=VERMILION, linewidth=1.4, label="published (true), ± s.e."),
         ],
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=7.8, handlelength=1.8, columnspacing=1.2,
     )  # fmt: skip

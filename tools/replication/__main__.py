@@ -66,7 +66,7 @@ def replicate(
                 url = f"http://127.0.0.1:{server.port}"
                 humans.take_part(places, scale, url, seed=seed, n_at_once=n_at_once)
     # In real time and mostly waiting: the repeats use that time.
-    with humans.visibly(places, scale, seed=seed), times.stage("repeat"):
+    with times.stage("repeat, and wait for Chromium"), humans.visibly(places, scale, seed=seed):
         known = Repeats(places.out / DATABASE, humans.imported(places), scale, seed)
         with tqdm(total=scale.n_repeats, unit=" studies", disable=None) as bar:
             repeats = repeat(known, places.repeats, n_jobs=n_jobs, tell=bar.update)
