@@ -5,7 +5,13 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-.PHONY: replication timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report docs docs-serve test-docs table bench-backends stimuli-demo clean
+# The unit tier: no browser, no database server, no torch, no clock (tests/study, tests/analysis).
+UNIT := tests/study tests/analysis tests/test_architecture.py
+UNIT_ONLY := not chromium and not firefox and not postgresql and not nginx and not redis and not r and not alone and not slow
+RUNS ?= 100
+WHOLE ?= 3
+
+.PHONY: coverage-tests flakes mutants wheel-test timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report test-docs table bench-backends stimuli-demo clean replication docs docs-serve
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,6 +57,22 @@ docs-serve: $(VENV)/.docs  ## the same on this machine, at http://127.0.0.1:8001
 
 test-docs: $(VENV)/.all  ## PAGES="docs/tutorial.md …": run the commands on the documentation's pages (all: 20 minutes)
 	@$(BIN)/python -m tools.docs test $(PAGES)
+
+coverage-tests: $(VENV)/.all  ## branch coverage of the whole suite, subprocesses and workers too; fails under 90 %
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest -m alone --cov --cov-report= -W ignore::coverage.exceptions.CoverageWarning
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal --cov --cov-append \
+	    --cov-report=term:skip-covered -W ignore::coverage.exceptions.CoverageWarning
+
+flakes: $(VENV)/.all  ## RUNS=100 WHOLE=3: the unit tier and everything in random orders; the first failure stops and names its seed
+	@$(BIN)/python tools/flakes.py --runs $(RUNS) --whole $(WHOLE) --select "$(UNIT_ONLY)" $(UNIT)
+
+mutants: $(VENV)/.all  ## ONLY='study.design.plan*': change planner and estimators, see which change no test notices; docs/results/mutants.json
+	@$(BIN)/python -m uv pip install -q --python $(BIN)/python -c requirements.txt -e '.[mutation]'
+	@OMP_NUM_THREADS=1 nice $(BIN)/python tools/mutants.py $(ONLY)
+
+wheel-test: $(VENV)/.base  ## build the wheel, install it without torch in a clean place, run a study to its report and the demonstration
+	@$(BIN)/python tools/wheel_test.py $(WHEEL)
 
 lint: $(VENV)/.all  ## ruff and the import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-logo

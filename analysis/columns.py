@@ -42,7 +42,6 @@ def _positive(name: str) -> Column:
 
 
 _SIDES = ("left", "right")
-_SOURCES = ("direct", "invitation", "lab", "mturk", "prolific", "sona", "connect", "simulated")
 _RESPONSES = (*_SIDES, "real", "fake")
 
 TRIALS: tuple[Column, ...] = (
@@ -101,7 +100,7 @@ SESSIONS: tuple[Column, ...] = (
         ("started", "consented", "practice", "test", "questionnaire", "complete", "withdrawn", "unqualified"),
         may_be_empty=False,
     ),
-    Column("source", "choice", _SOURCES, may_be_empty=False),
+    _repeated("source"),  # a platform of whoever added one
     Column("is_simulated", "boolean", may_be_empty=False),
     Column("is_pilot", "boolean", may_be_empty=False),
     Column("session_seed", "text"),

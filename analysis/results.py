@@ -13,13 +13,14 @@ from analysis.compare import Difference
 from analysis.designs import KIND_OF, PAIR
 from analysis.detection import Detection, LapseCorrection, Share
 from analysis.estimate import FoolRate, fool_rate
+from analysis.estimators import Estimate
 from analysis.exclusions import ExclusionFlow
 from analysis.findings import Finding
 from analysis.plan import Plan
 from analysis.preference import BradleyTerry
 from analysis.quality import Exposure, Instructed
 from analysis.ratings import MeanRating
-from analysis.secondary import Estimate, Mixed, mixed, secondary_estimates
+from analysis.secondary import Mixed, mixed, secondary_estimates
 from analysis.sensitivity import YesNo, share
 from analysis.shrinkage import heterogeneity_p
 from analysis.thresholds import Threshold

@@ -7,35 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from analysis import proportions
-from analysis.bootstrap import nested_bootstrap, participant_bootstrap, two_way_bootstrap
 from analysis.estimate import BOTH, FoolRate
-
-# A fit, or a bootstrap, of more trials takes longer than the rest of the report.
-LARGEST_FIT = 50_000
-
-# Enough for a table's second digit; percentiles of 2,000 draws are good to a twentieth of the interval's width.
-TWO_WAY_DRAWS, NESTED_DRAWS = 2_000, 2_000
-NESTED = "nested bootstrap of AMT_Real_vs_Fake, mean ± sd"
-
-THESE_TRIALS = "these trials only: ignores clustering"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One method's rate and interval for one condition, with its estimand."""
-
-    method: str
-    estimand: str
-    rate: float
-    ci_low: float
-    ci_high: float
-    note: str = ""
-
-    @property
-    def short(self) -> str:
-        """The method's name up to its first comma, for a figure."""
-        return self.method.split(",")[0].split(" (")[0]
+from analysis.estimators import ESTIMATORS
+from analysis.estimators.base import LARGEST_FIT, Estimate, capital
 
 
 @dataclass(frozen=True)
@@ -64,53 +38,12 @@ def secondary_estimates(rate: FoolRate, mixed: Mixed, rows: pd.DataFrame, design
 
     `rows` are the condition's trials with participant, image and fooled (0/1); a large table's are not drawn again.
     """
-    k, n, p = rate.n_fooled, rate.n_trials, rate.fool_rate
-    found = [Estimate(_capital(rate.method), rate.estimand, p, rate.ci_low, rate.ci_high, "primary")]
+    found = [Estimate(capital(rate.method), rate.estimand, rate.fool_rate, rate.ci_low, rate.ci_high, "primary")]
     if rate.condition in mixed.marginal:
         found.append(mixed.marginal[rate.condition])
-    found += _bootstraps(rate, rows, design)
-    for name, interval in (
-        ("Wilson", proportions.wilson(k, n, rate.confidence)),
-        ("Clopper–Pearson", proportions.clopper_pearson(k, n, rate.confidence)),
-        ("Agresti–Coull", proportions.agresti_coull(k, n, rate.confidence)),
-        ("Jeffreys", proportions.jeffreys(k, n, rate.confidence)),
-    ):
-        found.append(Estimate(name, THESE_TRIALS, p, float(interval.low), float(interval.high), "naive"))
+    for estimator in ESTIMATORS:
+        found += estimator.estimates(rate, rows, design)
     return tuple(found)
-
-
-def _bootstraps(rate: FoolRate, rows: pd.DataFrame, design: str) -> list[Estimate]:
-    """The bootstraps that the layout allows; none of a rate without variance, which they would call certain."""
-    if rate.n_fooled in {0, rate.n_trials} or rate.n_participants < 2 or len(rows) > LARGEST_FIT:
-        return []
-    found = []
-    if rate.n_images > 1:
-        both = two_way_bootstrap(
-            rows["fooled"],
-            rows["participant"],
-            rows["image"],
-            confidence=rate.confidence,
-            n_draws=TWO_WAY_DRAWS,
-            design=design,
-        )
-        found.append(Estimate(_drawn(both.method, both.n_draws), BOTH, rate.fool_rate, both.ci_low, both.ci_high))
-    people = participant_bootstrap(rows["fooled"], rows["participant"], confidence=rate.confidence, design=design)
-    found.append(
-        Estimate(_drawn(people.method, people.n_draws), people.estimand, rate.fool_rate, people.ci_low, people.ci_high)
-    )
-    nested = nested_bootstrap(rows["fooled"], rows["participant"], n_draws=NESTED_DRAWS, design=design)
-    mean, sd = float(nested.mean[0]), float(nested.sd[0])
-    reads = "mean ± 1 sd, as papers that used the tool print it: these images, participants' noise counted twice"
-    found.append(Estimate(_drawn(NESTED, nested.n_draws), reads, mean, mean - sd, mean + sd, "± sd"))
-    return found
-
-
-def _drawn(method: str, n_draws: int) -> str:
-    return f"{_capital(method)}, {n_draws:,} draws"
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def mixed(test: pd.DataFrame, confidence: float, design: str) -> Mixed:

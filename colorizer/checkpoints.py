@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from colorizer.defaults import DEFAULT_MODEL
 from colorizer.foreign import ForeignWeightsError, read_foreign
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import no_grad_eval
@@ -23,7 +24,6 @@ from colorizer.recipe import read_recipe, shipped_recipes, small_recipe
 from colorizer.weights_by_name import PUBLISHED, PublishedWeights, fetch, file_sha256
 
 FORMAT = "truehue-checkpoint/1"
-DEFAULT_MODEL = "truehue-lite"
 SHIPPED = {"truehue-lite": "truehue-lite.safetensors"}  # name -> file in colorizer/weights
 RUNS = Path("runs")  # where the README and the errors let recipes write; searched in the current folder
 _SCALE = ".scale"  # suffix of the per-channel scales that stand beside int8 tensors

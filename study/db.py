@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 if TYPE_CHECKING:  # Alembic is imported where it is used: a worker that serves pages never needs it
     from alembic.config import Config
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_HERE = Path(__file__).resolve().parent
+# In a wheel they lie beside this module (setup.py), in a checkout at its top.
+MIGRATIONS = _HERE / "migrations" if (_HERE / "migrations").is_dir() else _HERE.parent / "migrations"
 BUSY_TIMEOUT_S = 30
 
 

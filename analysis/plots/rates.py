@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 
 from analysis.compare import Difference
 from analysis.estimate import CHANCE, FoolRate
+from analysis.estimators import Estimate
 from analysis.plots.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILION, named_rows, new_figure, percent_axis
 from analysis.preference import Ability
 from analysis.published import Published
 from analysis.ratings import MeanRating
-from analysis.secondary import Estimate
 from analysis.thresholds import Threshold
 
 if TYPE_CHECKING:

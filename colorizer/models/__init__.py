@@ -1,20 +1,26 @@
-"""The registry: every colorizer by its name.  A new one is one file here and one line in `MODELS`."""
+"""Every colorizer by its name: the classes with a `name` of their own in the modules of this folder.
 
+A new one is one file here and its test: docs/extending.md shows one.
+"""
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+
+from colorizer.defaults import DEFAULT_MODEL
 from colorizer.models.base import ClassifyingColorizer, Colorizer, RegressingColorizer
-from colorizer.models.pix2pix import Pix2Pix
-from colorizer.models.siggraph17 import Siggraph17
-from colorizer.models.truehue_lite import TruehueLite
-from colorizer.models.wallner import WallnerAlpha, WallnerBeta
-from colorizer.models.zhang2016 import Zhang2016, Zhang2016L2
+
+
+def _colorizers() -> Iterator[type[Colorizer]]:
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        for value in vars(import_module(module.name)).values():
+            is_colorizer = isinstance(value, type) and issubclass(value, Colorizer) and value.__module__ == module.name
+            if is_colorizer and vars(value).get("name"):
+                yield value
+
 
 MODELS: dict[str, type[Colorizer]] = {
-    "truehue-lite": TruehueLite,
-    "zhang2016": Zhang2016,
-    "zhang2016-l2": Zhang2016L2,
-    "siggraph17": Siggraph17,
-    "pix2pix": Pix2Pix,
-    "wallner-alpha": WallnerAlpha,
-    "wallner-beta": WallnerBeta,
+    model.name: model for model in sorted(_colorizers(), key=lambda model: (model.name != DEFAULT_MODEL, model.name))
 }
 
 __all__ = ["MODELS", "Colorizer", "ClassifyingColorizer", "RegressingColorizer"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from study.design import ANSWERS as JUDGEMENTS
 from study.design import ORDERS, SIDES
+from study.recruitment import PLATFORMS
 from study.scoring import score
 from study.sessions import VOID_REASONS
 
@@ -148,7 +149,7 @@ SESSIONS: tuple[Column, ...] = (
         "source",
         "string",
         "Where the participant came from.",
-        values="direct, invitation, lab, mturk, prolific, sona, connect, simulated",
+        values=", ".join((*PLATFORMS, "simulated")),
     ),
     SIMULATED,
     Column("is_pilot", "boolean", "The session was a pilot's.", values="true, false"),

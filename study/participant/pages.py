@@ -13,9 +13,6 @@ from study.words import speak
 
 # What a platform is told of somebody who cannot go on, by the page that says so to the person.
 OUTCOMES = {"closed": "OTHER", "full": "QUOTA_FULL", "unsuited": "INCOMPATIBLE_DEVICE"}
-# Platforms on which a person holds a task.
-PAYING = ("mturk", "prolific", "sona", "connect")
-
 
 blueprint = Blueprint("participant", __name__, template_folder="templates")
 
@@ -54,7 +51,7 @@ def render(template: str, study: Study, *, status: int = 200, **variables: Any) 
 
 def dead_end(name: str, study: Study, source: str, *, status: int = 403, **variables: Any) -> Response:
     """Say why it does not go on here, and how to get back to where the person came from."""
-    title = recruitment.PLATFORMS[source].title if source in recruitment.PLATFORMS else ""
+    platform = recruitment.PLATFORMS.get(source)
     if "finish" not in variables:
         way = recruitment.way_out(truehue().desk, study.slug, source, outcome=OUTCOMES[name])
         variables["finish"] = way
@@ -63,7 +60,7 @@ def dead_end(name: str, study: Study, source: str, *, status: int = 403, **varia
         name,
         study,
         status=status,
-        platform_title=title if source in PAYING else "",
+        platform_title=platform.title if platform is not None and platform.has_tasks else "",
         **variables,
     )
 

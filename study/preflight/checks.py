@@ -19,24 +19,13 @@ from study.models import StudyRow
 from study.preflight.client import TIMEOUT_S, Client
 from study.preflight.dummy import DummyError, take_part
 from study.recruitment import PLATFORMS, RecruitmentError, read_platforms
-from study.recruitment.mturk import NO_ASSIGNMENT
-from study.recruitment.platforms import Entry, EntryError, Person, check_settings
+from study.recruitment.platforms.base import Entry, EntryError, Person, check_settings
 from study.sessions import Desk, SessionError
 from study.studies import Study
 
 MAX_CLOCK_S = 5
 MIN_CERTIFICATE_DAYS = 14
 MIN_FREE_BYTES = 2 << 30
-PAID = ("mturk", "prolific", "connect")
-SAMPLES = {
-    "mturk": {"assignmentId": NO_ASSIGNMENT, "hitId": "preflight"},
-    "prolific": {"PROLIFIC_PID": "preflight", "STUDY_ID": "preflight", "SESSION_ID": "preflight"},
-    "sona": {"survey_code": "preflight"},
-    "connect": {"participantId": "preflight", "assignmentId": "preflight", "projectId": "preflight"},
-    "lab": {"seat": "preflight"},
-    "direct": {},
-}
-"""What an address of each platform bears; a door only looks at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +143,15 @@ def _platforms(client: Client | None, desk: Desk, study: Study, row: StudyRow) -
         except RecruitmentError as error:
             yield Line(name, False, str(error), f"flask --app study recruit {row.slug} --from {name} --set …")
             continue
-        if (name in PAID and finish.kind == "none") or (finish.kind == "code" and not finish.code):
+        if (platform.pays and finish.kind == "none") or (finish.kind == "code" and not finish.code):
             text = "people who finish get no code to hand in"
             yield Line(name, False, text, f"flask --app study recruit {row.slug} --from {name} --set codes.COMPLETED=…")
             continue
-        if client is None or name not in SAMPLES or values.get("is_signed"):
+        if client is None or platform.example is None or values.get("is_signed"):
             yield Line(name, True, "settings are whole; its door needs a real address of the platform")
             continue
         try:
-            reply = client.get(door, **SAMPLES[name])
+            reply = client.get(door, **platform.example)
         except OSError as error:
             yield Line(name, False, str(error), "see the line `server`")
             continue
@@ -175,7 +164,7 @@ def _pay(desk: Desk, study: Study, pay: Pay) -> Line:
     minutes = study.definition.minutes
     if pay.per_participant is None or pay.minimum_per_hour is None:
         with desk.database.reading() as connection:
-            paid = [PLATFORMS[p].title for p in read_platforms(connection, study.slug) if p in PAID]
+            paid = [PLATFORMS[p].title for p in read_platforms(connection, study.slug) if PLATFORMS[p].pays]
         if not paid:
             return Line("pay", True, f"no platform that pays; a session takes about {minutes} minutes")
         text = f"{' and '.join(paid)} pays people, and nobody said how much"

@@ -8,8 +8,9 @@ from study.recruitment.completion import finish
 from study.recruitment.doors import framing_of, knock, pack_finish, seal, unpack_finish, unseal, way_out
 from study.recruitment.invitations import invite
 from study.recruitment.people import Taken, enter, find_token
-from study.recruitment.platforms import Entry, EntryError, Finish, Framing, Platform, RecruitmentError
-from study.recruitment.registry import PLATFORMS, configure, read_platforms
+from study.recruitment.platforms import PLATFORMS
+from study.recruitment.platforms.base import Entry, EntryError, Finish, Framing, Platform, RecruitmentError
+from study.recruitment.registry import configure, read_platforms
 
 __all__ = [
     "PLATFORMS",

@@ -6,9 +6,10 @@ from flask.cli import with_appcontext
 from study import audit
 from study.oneline import one_line_errors, open_desk
 from study.recruitment.invitations import invite
-from study.recruitment.mturk import external_question
-from study.recruitment.platforms import RecruitmentError
-from study.recruitment.registry import PLATFORMS, configure, forget, read_platforms
+from study.recruitment.platforms import PLATFORMS
+from study.recruitment.platforms.base import RecruitmentError
+from study.recruitment.platforms.mturk import external_question
+from study.recruitment.registry import configure, forget, read_platforms
 from study.studies import find_row
 from study.web import now
 

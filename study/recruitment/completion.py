@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, func, insert, select
 
 from study.models import CompletionRow, RecruitRow, SessionRow, StudyRow, TrialRow
-from study.recruitment.platforms import Entry, Finish, Person
-from study.recruitment.registry import PLATFORMS, read_platforms
+from study.recruitment.platforms import PLATFORMS
+from study.recruitment.platforms.base import Entry, Finish, Person
+from study.recruitment.registry import read_platforms
 from study.sessions import Desk, State, patient
 
 COMPLETIONS: Table = CompletionRow.__table__  # type: ignore[assignment]

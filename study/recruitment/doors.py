@@ -6,8 +6,9 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from study.recruitment.platforms import Entry, EntryError, Finish, Framing
-from study.recruitment.registry import PLATFORMS, read_platforms
+from study.recruitment.platforms import PLATFORMS
+from study.recruitment.platforms.base import Entry, EntryError, Finish, Framing
+from study.recruitment.registry import read_platforms
 from study.sessions import Desk
 from study.words import say
 

@@ -7,7 +7,7 @@ from sqlalchemy import Table, insert, select
 
 from study.db import Database
 from study.models import InvitationRow
-from study.recruitment.platforms import EntryError, RecruitmentError
+from study.recruitment.platforms.base import EntryError, RecruitmentError
 from study.sessions import hash_token
 
 PLATFORM = "invitation"

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from study import audit
 from study.models import CompletionRow, RecruitRow, SessionRow
 from study.recruitment.people import person_hmac
-from study.recruitment.platforms import RecruitmentError
+from study.recruitment.platforms.base import RecruitmentError
 from study.recruitment.prolific_api import APPROVED, AWAITING, ProlificApi, ProlificError, Submission
 from study.recruitment.registry import read_platforms
 from study.sessions import Desk

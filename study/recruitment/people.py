@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from study.models import IdentityRow, RecruitRow, SessionRow
 from study.readiness import Check
 from study.recruitment import invitations
-from study.recruitment.platforms import Entry
+from study.recruitment.platforms.base import Entry
 from study.recruitment.registry import read_platforms
 from study.sessions import Busy, Desk, SessionError, insert_checks, start
 

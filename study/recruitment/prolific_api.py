@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import IO, Any
 
-from study.recruitment.platforms import RecruitmentError
+from study.recruitment.platforms.base import RecruitmentError
 
 TIMEOUT_S = 15
 MAX_PAGES = 1000

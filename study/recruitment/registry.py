@@ -1,4 +1,4 @@
-"""The platforms there are, and which of them a study uses with which settings."""
+"""Which platforms a study uses, with which settings."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,16 +8,8 @@ from sqlalchemy import Connection, select
 
 from study.db import Database
 from study.models import RecruitmentRow
-from study.recruitment.links import Direct, Invitation, Lab
-from study.recruitment.mturk import MechanicalTurk
-from study.recruitment.panels import Connect, Sona
-from study.recruitment.platforms import Platform, RecruitmentError, check_settings
-from study.recruitment.prolific import Prolific
-
-PLATFORMS: Mapping[str, Platform] = {
-    platform.name: platform
-    for platform in (Direct(), Invitation(), Lab(), MechanicalTurk(), Prolific(), Sona(), Connect())
-}
+from study.recruitment.platforms import PLATFORMS
+from study.recruitment.platforms.base import Platform, RecruitmentError, check_settings
 
 
 def find_platform(name: str) -> Platform:

@@ -9,7 +9,8 @@ from study.jobs.bundles import delete_old
 from study.models import RecruitRow, SessionRow
 from study.oneline import one_line_errors, open_desk
 from study.recruitment.people import person_hmac
-from study.recruitment.registry import PLATFORMS, read_platforms
+from study.recruitment.platforms import PLATFORMS
+from study.recruitment.registry import read_platforms
 from study.rights.retention import delete_due_identities
 from study.rights.sheet import data_protection_sheet
 from study.rights.withdrawal import WithdrawalError, read_code, withdraw_on

@@ -9,7 +9,7 @@ from typing import Any
 
 from study.definition import StudyDefinition
 from study.export import TABLES, Column
-from study.recruitment.registry import PLATFORMS
+from study.recruitment.platforms import PLATFORMS
 
 _TITLES = {
     "trials": ("Answers and their timing", "to compute how often people are fooled, and to show that timing held"),

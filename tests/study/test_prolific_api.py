@@ -22,7 +22,7 @@ from study.jobs.queue import work
 from study.models import CompletionRow
 from study.recruitment import RecruitmentError, configure, enter, finish
 from study.recruitment.payment import approve, read_payments
-from study.recruitment.platforms import Entry
+from study.recruitment.platforms.base import Entry
 from study.recruitment.prolific_api import ProlificApi, ProlificError
 from study.rights import withdraw
 from study.sessions import Desk, read_state

@@ -28,9 +28,9 @@ from study import recruitment
 from study.lifecycle import change
 from study.models import CompletionRow, IdentityRow, RecruitRow, SessionRow
 from study.recruitment import EntryError, RecruitmentError
-from study.recruitment.mturk import MechanicalTurk, external_question
 from study.recruitment.people import find_token, person_hmac
-from study.recruitment.platforms import Entry
+from study.recruitment.platforms.base import Entry
+from study.recruitment.platforms.mturk import MechanicalTurk, external_question
 from study.recruitment.registry import PLATFORMS, configure
 from study.sessions import Desk
 from study.studies import Study
@@ -428,7 +428,7 @@ def test_connect_goes_back(client: FlaskClient, desk: Desk, study: Study) -> Non
 
 
 def test_a_completion_address_elsewhere_is_refused() -> None:
-    person = recruitment.platforms.Person(Entry("sona", submission="1"), address="")
+    person = recruitment.platforms.base.Person(Entry("sona", submission="1"), address="")
     for url in (
         "https://sona-systems.com.evil.example/x",
         "https://evilsona-systems.com/",

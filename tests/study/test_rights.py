@@ -29,7 +29,7 @@ from study.models import (
     WithdrawalRow,
 )
 from study.recruitment import configure, enter
-from study.recruitment.platforms import Entry
+from study.recruitment.platforms.base import Entry
 from study.rights import (
     WithdrawalError,
     data_protection_sheet,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from study.recruitment.platforms import Entry, Finish, Key, Person, Platform, RecruitmentError, take
+from study.recruitment.platforms.base import Entry, Finish, Key, Person, Platform, RecruitmentError, take
 from study.words import mark
 
 NOTHING = Finish("none")
@@ -24,6 +24,8 @@ class Sona(Platform):
         "credits_unqualified": Key("whether who does not pass the qualification gets the credit", "switch", True),
     }
     parameters = ("survey_code",)
+    has_tasks = True
+    example: ClassVar[Mapping[str, str]] = {"survey_code": "preflight"}
 
     def read_entry(self, args: Mapping[str, str], settings: Mapping[str, Any], *, address: str) -> Entry:
         """The survey code stands for the student in this study."""
@@ -57,6 +59,9 @@ class Connect(Platform):
         "screened_out_url": Key("where Connect wants people who did not qualify; empty: nowhere", "url", ""),
     }
     parameters = ("participantId", "projectId")
+    has_tasks = True
+    pays = True
+    example: ClassVar[Mapping[str, str]] = dict.fromkeys(("participantId", "assignmentId", "projectId"), "preflight")
 
     def read_entry(self, args: Mapping[str, str], settings: Mapping[str, Any], *, address: str) -> Entry:
         """Two names: of the person, and of this participation."""

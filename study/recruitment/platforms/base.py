@@ -1,7 +1,7 @@
 """What every recruitment platform must tell us: who comes, and how they go back.
 
-A platform is one module with one subclass of `Platform`; `study.recruitment.PLATFORMS` lists them. Adding one is that
-module, its line in the list, and its test.
+A platform is one subclass of `Platform` in a module of this folder; `PLATFORMS` finds it there. Adding one is that
+module and its test: docs/extending.md shows one.
 """
 
 from abc import ABC, abstractmethod
@@ -95,6 +95,12 @@ class Platform(ABC):
     framing: ClassVar[Framing] = Framing()
     parameters: ClassVar[tuple[str, ...]] = ()
     """Query parameters by which an address is known to come from here."""
+    has_tasks: ClassVar[bool] = False
+    """A person holds a task there, which has to be given back if it cannot be done."""
+    pays: ClassVar[bool] = False
+    """People are paid there in money; a study must say how much, and give them something to hand in."""
+    example: ClassVar[Mapping[str, str] | None] = None
+    """Parameters with which `preflight` may look at a door; None where only a real person has them."""
 
     def is_meant(self, args: Mapping[str, str]) -> bool:
         """Whether somebody with these parameters comes from here."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from study.recruitment.platforms import Entry, Finish, Key, Person, Platform, take
+from study.recruitment.platforms.base import Entry, Finish, Key, Person, Platform, take
 from study.words import mark
 
 
@@ -13,6 +13,7 @@ class Direct(Platform):
 
     name = "direct"
     title = mark("a plain link")
+    example: ClassVar[Mapping[str, str]] = {}
     keys: ClassVar[Mapping[str, Key]] = {
         "shows_code": Key("whether a code of the person's own is shown at the end", "switch", False)
     }
@@ -63,6 +64,7 @@ class Lab(Platform):
 
     name = "lab"
     title = mark("the lab")
+    example: ClassVar[Mapping[str, str]] = {"seat": "preflight"}
     keys: ClassVar[Mapping[str, Key]] = {}
     parameters = ("seat",)
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from study.recruitment.platforms import Entry, EntryError, Finish, Key, Person, Platform, RecruitmentError, take
+from study.recruitment.platforms.base import Entry, EntryError, Finish, Key, Person, Platform, RecruitmentError, take
 from study.words import mark
 
 ISSUER = "https://www.prolific.com"
@@ -44,6 +44,9 @@ class Prolific(Platform):
         ),
     }
     parameters = ("PROLIFIC_PID", "prolific_token")
+    has_tasks = True
+    pays = True
+    example: ClassVar[Mapping[str, str]] = dict.fromkeys(("PROLIFIC_PID", "STUDY_ID", "SESSION_ID"), "preflight")
 
     def read_entry(self, args: Mapping[str, str], settings: Mapping[str, Any], *, address: str) -> Entry:
         """Three parameters, or a token that stands for them."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from study.recruitment.platforms import Entry, EntryError, Finish, Framing, Key, Person, Platform, take
+from study.recruitment.platforms.base import Entry, EntryError, Finish, Framing, Key, Person, Platform, take
 from study.words import mark
 
 NO_ASSIGNMENT = "ASSIGNMENT_ID_NOT_AVAILABLE"
@@ -26,6 +26,9 @@ class MechanicalTurk(Platform):
         "frame_height_px": Key("height of the frame on the worker's page; 0 lets Mechanical Turk choose", "number", 800)
     }
     parameters = ("assignmentId", "turkSubmitTo", "hitId")
+    has_tasks = True
+    pays = True
+    example: ClassVar[Mapping[str, str]] = {"assignmentId": NO_ASSIGNMENT, "hitId": "preflight"}
     framing = Framing(
         ancestors=("https://worker.mturk.com", "https://workersandbox.mturk.com", "https://www.mturk.com"),
         # Browsers check where a form's answer redirects to as well, and workers are sent on to the worker site.
