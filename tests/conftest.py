@@ -8,8 +8,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tools.proof.postgresql import PostgreSQL, find_program, running
+
+# A loaded machine is no failure; hangs are pytest-timeout's.
+settings.register_profile("truehue", deadline=None)
+settings.load_profile("truehue")
 
 PROGRAMS = {
     "chromium": ("chromium", "sudo apt-get install -y chromium"),

@@ -1,4 +1,6 @@
-"""Random orders until one fails: python tools/flakes.py --runs 100 --whole 3 [--select MARKS] [FILES…]
+"""Random orders until one fails.
+
+    python tools/flakes.py --runs 100 --whole 3 [--select MARKS] [FILES…]
 
 Every run has a seed of its own, which orders the tests and seeds their generators (pytest-randomly), so that a failure
 comes again with `python -m pytest --randomly-seed=SEED`. The first failure ends it with status 1.

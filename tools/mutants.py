@@ -1,4 +1,6 @@
-"""Which changes of the planner and the estimators no test notices: python tools/mutants.py [NAMES…]
+"""Which changes of the planner and the estimators no test notices.
+
+    python tools/mutants.py [NAMES…]
 
 Runs mutmut as [tool.mutmut] in pyproject.toml says (a pattern like 'study.design.plan*' takes a part; it goes on where
 it was stopped) and writes what it found to docs/results/mutants.json: counts by module, and every survivor with its
