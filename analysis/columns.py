@@ -85,6 +85,9 @@ TRIALS: tuple[Column, ...] = (
     Column("is_simulated", "boolean", may_be_empty=False),
     Column("block", "integer", low=0, may_be_absent=True),
     Column("staircase_level_ms", "number", low=0, above_low=True, may_be_absent=True),
+    Column("onset_a_ms", "number", low=0, may_be_absent=True),
+    Column("onset_b_ms", "number", low=0, may_be_absent=True),
+    Column("page_id", "text", may_be_absent=True),
 )
 
 SESSIONS: tuple[Column, ...] = (

@@ -44,6 +44,12 @@ def add_import_commands(commands: Any) -> None:
     diode.add_argument("recording", type=Path, metavar="RECORDING")
     diode.add_argument("told", type=Path, metavar="FLASHES_OR_EXPORT", help="flashes.csv, or an export with --session")
     diode.add_argument("--session", metavar="ID", help="the session in the export")
+    diode.add_argument(
+        "--out",
+        type=Path,
+        metavar="TABLE.csv",
+        help="with --session: each picture's onset and exposure beside the page's",
+    )
     diode.add_argument("--refresh-hz", type=float, default=60.0, metavar="HZ", help="of the display (60)")
     diode.set_defaults(run=_photodiode)
 
@@ -103,13 +109,26 @@ def _photodiode(options: argparse.Namespace, command: str) -> int:
         read_recording,
         sentences,
     )
+    from analysis.photodiode_trials import join, pictures_of
     from analysis.trials import read_export
 
+    if options.out and not options.session:
+        raise PhotodiodeError("--out: expected --session with it; the page's own flashes belong to no trial")
+    if options.out and options.out.exists():
+        raise PhotodiodeError(f"{options.out}: expected a new file, got an existing one; name another with --out")
     if not options.refresh_hz > 0:
         raise PhotodiodeError(f"--refresh-hz: expected a number above 0, got {options.refresh_hz:g}")
     frame_ms = 1000 / options.refresh_hz
     seen = read_recording(options.recording)
-    if options.session:
+    if options.session and options.out:
+        joined = join(seen, pictures_of(read_export(options.told).trials, options.session), frame_ms)
+        found = joined.comparison
+        joined.rows.to_csv(options.out, index=False, lineterminator="\n")
+        unused = f"; {joined.n_flashes_unused} flashes belong to none" if joined.n_flashes_unused else ""
+        print(
+            f"{options.out}: {len(joined.rows)} pictures, joined with trials.csv by session_id and trial_index{unused}"
+        )
+    elif options.session:
         exposures = exposures_of(read_export(options.told).trials, options.session)
         found = compare_with_session(seen, exposures, frame_ms)
     else:

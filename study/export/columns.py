@@ -139,6 +139,9 @@ TRIALS: tuple[Column, ...] = (
     Column("mask_frames", "integer", "Animation frames of all masks together; else empty.", "frames"),
     Column("shown_width_px", "number", "Width of a picture as shown.", "CSS px"),
     Column("shown_height_px", "number", "Height of a picture as shown.", "CSS px"),
+    Column("onset_a_ms", "number", "Painted onset of picture a, by the clock of the page (page_id).", "ms"),
+    Column("onset_b_ms", "number", "Painted onset of picture b, by the clock of the page (page_id).", "ms"),
+    Column("page_id", "string", "The load of the page that showed the trial; a reload begins another, and its clock."),
 )
 SESSIONS: tuple[Column, ...] = (
     *WHO,

@@ -120,6 +120,9 @@ class TrialRow(Base):
     staircase_level_ms: Mapped[float | None]
     exposure_a_ms_achieved: Mapped[float | None]
     exposure_b_ms_achieved: Mapped[float | None]
+    onset_a_ms: Mapped[float | None]
+    """By the clock of the page, which begins anew with each `page_id`."""
+    onset_b_ms: Mapped[float | None]
     frames_a: Mapped[int | None]
     frames_b: Mapped[int | None]
     dropped_frames: Mapped[int | None]

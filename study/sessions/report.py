@@ -9,6 +9,7 @@ from study.sessions.errors import Invalid
 VOID_REASONS = ("hidden", "reloaded", "resized", "load_failed")
 MAX_NAME = 64  # characters of page_id and idempotency_key
 MAX_MS = 86_400_000.0
+MAX_ONSET_MS = 100 * MAX_MS  # since the page was loaded; a page may stay open
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Exposure:
     achieved_ms: float
     frames: int
     dropped_frames: int
+    onset_ms: float | None = None
+    """By the page's own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,13 @@ def _exposure(item: object, *, needed: bool) -> Exposure:
     if not isinstance(item, dict):
         raise Invalid("exposures: expected objects")
     achieved = number(item, "achieved_ms", MAX_MS)
+    onset = number(item, "onset_ms", MAX_ONSET_MS)
     frames, dropped = (number(item, key, 1e7) for key in ("frames", "dropped_frames"))
     if needed and (achieved is None or frames is None):
         raise Invalid("exposures: expected achieved_ms and frames of each picture")
-    return Exposure(achieved_ms=achieved or 0.0, frames=int(frames or 0), dropped_frames=int(dropped or 0))
+    return Exposure(
+        achieved_ms=achieved or 0.0, frames=int(frames or 0), dropped_frames=int(dropped or 0), onset_ms=onset
+    )
 
 
 def number(data: Mapping[str, object], key: str, at_most: float) -> float | None:

@@ -61,6 +61,8 @@ def trial_row(state: State, trial: PlannedTrial, report: Report, *, now: datetim
         "staircase_level_ms": state.level_ms,
         "exposure_a_ms_achieved": a and a.achieved_ms,
         "exposure_b_ms_achieved": b and b.achieved_ms,
+        "onset_a_ms": a and a.onset_ms,
+        "onset_b_ms": b and b.onset_ms,
         "frames_a": a and a.frames,
         "frames_b": b and b.frames,
         "dropped_frames": sum(e.dropped_frames for e in report.exposures) if report.exposures else None,

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
-from analysis.photodiode import PhotodiodeError, compare_with_page, read_page, read_recording
+from analysis.photodiode import Flashes, PhotodiodeError, compare_with_page, read_page, read_recording
+from analysis.photodiode_trials import join, pictures_of
 
 FRAME_MS = 1000 / 60
 
@@ -70,3 +71,52 @@ def test_a_recording_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, 
     (tmp_path / "r.csv").write_text(text)
     with pytest.raises(PhotodiodeError, match=problem):
         read_recording(tmp_path / "r.csv")
+
+
+def session_of(n, *, page_ids=("p1",)):
+    """Trials of one session, as exported: two pictures each, clocks that begin anew with each page."""
+    rows = []
+    for i in range(n):
+        page = page_ids[i * len(page_ids) // n]
+        begin = 700.0 + 4000.0 * (i - page_ids.index(page) * n // len(page_ids))
+        is_a_first = i % 2 == 0
+        onsets = (begin, begin + 1600) if is_a_first else (begin + 1600, begin)
+        rows.append(
+            {
+                "session_id": "s-1",
+                "trial_index": i,
+                "order_of_a": "first" if is_a_first else "second",
+                "stimulus_b": "x",
+                "page_id": page,
+                "onset_a_ms": onsets[0],
+                "onset_b_ms": onsets[1],
+                "exposure_a_ms_achieved": 1000.0,
+                "exposure_b_ms_achieved": 1000.0,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test_each_picture_gets_its_flash_though_the_page_was_loaded_again_and_a_void_one_flashed():
+    """Two clocks, 200 ppm, one flash too many, one onset 20 ms late in the order of presentation."""
+    pictures = pictures_of(session_of(20, page_ids=("p1", "p2")), "s-1")
+    assert pictures["picture"].tolist()[:4] == ["a", "b", "b", "a"]
+    start = np.where(pictures["page_id"] == "p1", 5000.0, 91_000.0)
+    onset = start + (1 - 2e-4) * pictures["onset_ms"].to_numpy()
+    onset[7] += 20
+    onset = np.insert(onset, 20, 89_000.0)
+    found = join(Flashes(onset, onset + 999.0), pictures, FRAME_MS)
+    assert (len(found.rows), found.n_flashes_unused) == (40, 1)
+    assert found.rows["onset_error_ms"].idxmax() == 7
+    assert found.rows.loc[7, "onset_error_ms"] == pytest.approx(20, abs=3)
+    assert found.rows["exposure_error_ms"].to_numpy() == pytest.approx(-0.8, abs=0.1)
+    assert found.comparison.drift_ppm == pytest.approx(200, abs=150)
+
+
+def test_a_recording_that_is_not_this_session_is_refused():
+    pictures = pictures_of(session_of(5), "s-1")
+    seen = np.arange(10) * 777.0
+    with pytest.raises(PhotodiodeError, match="a flash for each of 10 pictures"):
+        join(Flashes(seen, seen + 100), pictures, FRAME_MS)
+    with pytest.raises(PhotodiodeError, match="has no onsets"):
+        pictures_of(session_of(5).drop(columns=["onset_a_ms", "onset_b_ms"]), "s-1")
