@@ -71,6 +71,9 @@ TRIAL_COLUMNS = [
     "mask_frames",
     "shown_width_px",
     "shown_height_px",
+    "onset_a_ms",
+    "onset_b_ms",
+    "page_id",
 ]
 SESSION_COLUMNS = [
     "session_id",
