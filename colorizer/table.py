@@ -72,7 +72,7 @@ def make_table(
         "minutes_per_recipe": minutes,
         "trained_on": [Path(p).name for p in data],
         "judged_on": [Path(p).name for p in val],
-        "rows": rows,
+        "rows": {name: _told(row) for name, row in rows.items()},
     }
     text = json.dumps(table, indent=1) + "\n"
     told = as_markdown(table)
@@ -82,6 +82,12 @@ def make_table(
             (folder / "table.json").write_text(text, encoding="utf-8")
             (folder / "table.md").write_text(told, encoding="utf-8")
     return (results or out) / "table.md"
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it is published: the hash of its weights, and no path of this machine."""
+    key = row["key"]
+    return {"weights_sha256": key["sha256"]} | {k: v for k, v in row.items() if k != "key"}
 
 
 def _refuse_another(name: str, recipe: Recipe, run: Path) -> None:
@@ -132,7 +138,7 @@ def as_markdown(table: dict[str, Any]) -> str:
         f"Trained on {', '.join(table['trained_on'])} by the recipes `colorizer/recipes/NAME.toml`, at most "
         f"{table['minutes_per_recipe']:g} minutes each on two CPU cores by the recipe's statement, and judged on "
         f"{first['n_images']} photographs of {', '.join(table['judged_on'])}. Mean and {first['interval']}. "
-        "Written by `make table`; the numbers with all digits are in table.json beside this file.",
+        "Minutes are the clock's, whatever else the machine did. Written by `make table`; the numbers with all digits are in table.json beside this file.",
         "",
         "| | " + " | ".join(told for told, _ in _COLUMNS.values()) + " | photographs seen | training, min |",
         "|---|" + "---|" * (len(_COLUMNS) + 2),

@@ -40,6 +40,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "colorizer.md",
         "colorizers.md",
         "glossary.md",
+        "extending.md",
+        "upgrading.md",
         "contributing.md",
     ),
     "Explanation": (
