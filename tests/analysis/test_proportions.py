@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.proportions import agresti_coull, clopper_pearson, jeffreys, wilson
+from analysis.proportions import agresti_coull, clopper_pearson, jeffreys, wilson, z_quantile
 
 METHODS = {"wilson": wilson, "cp": clopper_pearson, "ac_clip": agresti_coull, "jeff_edge": jeffreys}
 counts = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -48,3 +48,26 @@ def test_refuses_what_is_no_count(method, k, n):
     """What is not k of n is refused, with what was expected."""
     with pytest.raises(ValueError, match="k of n: expected"):
         method(k, n)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95])
+def test_a_confidence_is_a_number_between_0_and_1(confidence):
+    """0, 1 and percentages are refused."""
+    with pytest.raises(ValueError, match="confidence: expected a number between 0 and 1"):
+        z_quantile(confidence)
+
+
+def test_wilson_takes_a_quantile_of_the_callers_own():
+    """With z = 2: the rates whose score statistic is 2, whatever the confidence says; ends stay in [0, 1]."""
+    low, high = wilson(7, 20, z=2.0)
+    for rate in (float(low), float(high)):
+        assert abs(7 / 20 - rate) == pytest.approx(2 * np.sqrt(rate * (1 - rate) / 20), rel=1e-9)
+    assert wilson([0, 5], 5, z=3.0).high.tolist() == pytest.approx([9 / 14, 1.0])
+    assert wilson([0, 5], 5, z=3.0).low.tolist() == pytest.approx([0.0, 5 / 14])
+
+
+def test_clopper_pearson_at_no_and_all_successes():
+    """0 of n ends at 1 − (α/2)^(1/n), n of n begins at (α/2)^(1/n) (Clopper and Pearson 1934)."""
+    tail = 0.025 ** (1 / 12)
+    assert [float(end) for end in clopper_pearson(0, 12)] == pytest.approx([0.0, 1 - tail], abs=1e-12)
+    assert [float(end) for end in clopper_pearson(12, 12)] == pytest.approx([tail, 1.0], abs=1e-12)
