@@ -138,8 +138,8 @@ def as_markdown(table: dict[str, Any]) -> str:
         f"Trained on {', '.join(table['trained_on'])} by the recipes `colorizer/recipes/NAME.toml`, at most "
         f"{table['minutes_per_recipe']:g} minutes each on two CPU cores by the recipe's statement, and judged on "
         f"{first['n_images']} photographs of {', '.join(table['judged_on'])}. Mean and {first['interval']}. "
-        "Minutes are the clock's, whatever else the machine did. Written by `make table`; the numbers with all digits are "
-        "in table.json beside this file.",
+        "Minutes are the clock's, whatever else the machine did. Written by `make table`; the numbers with all digits "
+        "are in table.json beside this file.",
         "",
         "| | " + " | ".join(told for told, _ in _COLUMNS.values()) + " | photographs seen | training, min |",
         "|---|" + "---|" * (len(_COLUMNS) + 2),
