@@ -141,7 +141,7 @@ replication: $(VENV)/.all  ## table 1 of 2016 with simulated people of those rat
 bench-mixed: $(VENV)/.all  ## the mixed model's time beside glmmTMB's; needs r-cran-glmmtmb
 	@$(BIN)/python tools/bench_mixed.py
 
-bench: $(VENV)/.colorizer  ## speed and memory of the colorizer beside the published way, into docs/benchmarks.md
+bench: $(VENV)/.all bench-backends  ## the colorizer beside the published way (docs/benchmarks.md), and its three backends
 	@TQDM_DISABLE=1 $(BIN)/python tools/bench_colorizer.py
 
 fuzz: $(VENV)/.colorizer  ## colour 10,000 damaged files: no crash, no hang, none lost
