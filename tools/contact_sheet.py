@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from colorizer.defaults import DEFAULT_MODEL
+from colorizer.photos import PhotoError
 from colorizer.render import from_lab
 from colorizer.squares import predictor, read_squares
 
@@ -31,7 +32,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    squares = read_squares(given.data, size_px=given.size)
+    try:
+        squares = read_squares(given.data, size_px=given.size)
+    except PhotoError as error:
+        parser.error(str(error))
     predict = predictor(given.model, squares, weights={given.model: given.weights} if given.weights else None)
     rng = np.random.default_rng(given.seed)
     chosen = rng.permutation(len(squares))[: given.n]

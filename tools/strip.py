@@ -16,6 +16,7 @@ from PIL import Image
 
 from colorizer.arguments import whole
 from colorizer.defaults import DEFAULT_MODEL
+from colorizer.photos import PhotoError
 from colorizer.render import from_lab
 from colorizer.squares import predictor, read_squares
 
@@ -32,7 +33,10 @@ def main() -> int:
     parser.add_argument("--seed", type=whole(0), default=2016)
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots/strip.webp"))
     given = parser.parse_args()
-    squares = read_squares(given.photos, size_px=256)
+    try:
+        squares = read_squares(given.photos, size_px=256)
+    except PhotoError as error:
+        parser.error(str(error))
     scenes: dict[str, int] = {}
     rng = np.random.default_rng(given.seed)
     for i in rng.permutation(len(squares)):
