@@ -3,8 +3,8 @@
 import dataclasses
 import json
 import logging
-import stat
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
