@@ -52,7 +52,7 @@ test: $(VENV)/.all  ## lint, types, import rules and every test
 docs: $(VENV)/.docs  ## the documentation as a site, into out/docs/site; a broken link is an error
 	@$(BIN)/python -m tools.docs build
 
-docs-serve: $(VENV)/.docs  ## the same on this machine, at http://127.0.0.1:8001/
+docs-serve: $(VENV)/.docs  ## the same, shown at http://127.0.0.1:8001/; to see a change, start it again
 	@$(BIN)/python -m tools.docs serve --port 8001
 
 test-docs: $(VENV)/.all  ## PAGES="docs/tutorial.md …": run the commands on the documentation's pages (all: 20 minutes)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:  # Alembic is imported where it is used: a worker that serves pages never needs it
@@ -23,6 +23,7 @@ _HERE = Path(__file__).resolve().parent
 # In a wheel they lie beside this module (setup.py), in a checkout at its top.
 MIGRATIONS = _HERE / "migrations" if (_HERE / "migrations").is_dir() else _HERE.parent / "migrations"
 BUSY_TIMEOUT_S = 30
+NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
 
 
 class DatabaseError(RuntimeError):
@@ -160,6 +161,13 @@ def upgrade(database: Database, revision: str = "head") -> None:
         command.upgrade(alembic_config(database), revision)
     except OperationalError as error:
         raise DatabaseError(f"the database cannot be opened: {_first_line(error)}; check DATABASE_URL") from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", "") != NOT_ALLOWED:
+            raise
+        raise DatabaseError(
+            f"the database lets its user make no tables: {_first_line(error)}; make the user its owner "
+            "(ALTER DATABASE … OWNER TO …)"
+        ) from None
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -189,5 +197,5 @@ def require_current(database: Database) -> None:
         raise DatabaseError("the database is not at this version's tables; run: flask --app study upgrade")
 
 
-def _first_line(error: OperationalError) -> str:
+def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__

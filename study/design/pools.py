@@ -92,7 +92,8 @@ def partition_photos(definition: StudyDefinition, manifest: Manifest, *, seed: i
         wanted_n = (definition.test.pool_size or len(fit[role])) if role == "test" else needs[role]
         _take(taken[role], free, fit[role], wanted_n)
         if len(taken[role]) < needs[role]:
-            raise _too_few(needs, role, fit, condition=special.get(role, ""))
+            motifs = {name for name, ids in groups.items() if any(image_id in fit[role] for image_id in ids)}
+            raise _too_few(needs, role, len(fit[role]), len(motifs), condition=special.get(role, ""))
     if not definition.test.pool_size:
         _keep_spares(definition, taken, fit, groups)
     return Pools(
@@ -220,15 +221,20 @@ def _keep_spares(
                 surplus -= 2
 
 
-def _too_few(needs: Mapping[str, int], role: str, fit: Mapping[str, Collection[str]], *, condition: str) -> DesignError:
+def _too_few(needs: Mapping[str, int], role: str, n_fit: int, n_motifs: int, *, condition: str) -> DesignError:
+    """Say what is missing; photographs of one motif serve one role together, so their number alone would mislead."""
     name = role.replace("_", "-")
+    there = f"the stimulus set has {n_fit}"
+    if n_motifs < n_fit:
+        there += f" of {n_motifs} different motifs (photos of one motif serve one role together)"
     if condition:
         return DesignError(
             f"too few photos: {needs[role]} {name} trials need as many photos with the condition {condition!r}, "
-            f"the stimulus set has {len(fit[role])}; render more of it, or lower catch.n_{role}"
+            f"{there}; render more of it, or lower catch.n_{role}"
         )
     parts = " + ".join(f"{n} {name.replace('_', '-')}" for name, n in sorted(needs.items(), key=lambda x: -x[1]) if n)
     return DesignError(
         f"too few photos: {parts} trials need {sum(needs.values())} photos (each serves one role only), "
-        f"the stimulus set has {len(fit['test'])}; add photos, or lower test.n_trials or practice.n_trials"
+        f"{there}; add photos{' of other motifs' if n_motifs < n_fit else ''}, "
+        "or lower test.n_trials or practice.n_trials"
     )

@@ -6,7 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import NOW, SMALL, Participant
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from study import create_app, sessions
 from study.config import ConfigError, read_settings
@@ -47,10 +47,10 @@ def check_migrations(database, stimuli, tmp_path):
     # compare_metadata does not see these.
     for table in ("session", "trial", "study"):
         found = {c["name"]: c["sqltext"] for c in inspect(database.engine).get_check_constraints(table)}
-        texts = " ".join(found.values())
-        assert ("unqualified" in texts) == (table == "session")
+        checks = " ".join(found.values())
+        assert ("unqualified" in checks) == (table == "session")
         assert len(found) == {"session": 1, "trial": 2, "study": 1}[table]
-        assert table != "trial" or "fake" in texts
+        assert table != "trial" or "fake" in checks
     desk = sessions.Desk(database, b"k" * 32)
     study = create_study(database, tmp_path / "s", parse_definition(SMALL), stimuli, slug="s", now=NOW, seed=1)
     simulate(desk, study, n_participants=2, rates={"lite": 0.3, "random": 0.1}, parameters=Parameters(), now=NOW)
@@ -69,6 +69,21 @@ def test_migrations_on_sqlite(sqlite, stimuli, tmp_path):
 def test_migrations_on_postgresql(postgresql, stimuli, tmp_path):
     """Every revision goes up and down with data in it; head is the models."""
     check_migrations(postgresql, stimuli, tmp_path)
+
+
+@pytest.mark.postgresql
+def test_a_database_of_somebody_else_is_one_line(postgresql_url, postgresql):
+    """Since PostgreSQL 15 only a database's owner may make tables in it: the message says who must."""
+    with postgresql.engine.begin() as connection:
+        connection.execute(text("CREATE ROLE stranger LOGIN"))
+    strange = Database(postgresql_url.replace("truehue@", "stranger@"))
+    try:
+        with pytest.raises(DatabaseError, match="permission denied for schema public; make the user its owner"):
+            upgrade(strange)
+    finally:
+        strange.dispose()
+        with postgresql.engine.begin() as connection:
+            connection.execute(text("DROP ROLE stranger"))
 
 
 @pytest.mark.postgresql

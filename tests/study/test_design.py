@@ -112,6 +112,22 @@ def test_roles_share_no_photo_and_no_group_in_the_whole_study(per_group, study_s
             assert trial.a.image_id in pools.photos[trial.role]
 
 
+@pytest.mark.parametrize(
+    ("n", "per_group", "said"),
+    [
+        (40, 1, "the stimulus set has 40; add photos, or"),
+        # Two instructed trials take a motif of four from the rest, so 56 photographs do not suffice for 56 trials.
+        (56, 4, "the stimulus set has 56 of 14 different motifs (photos of one motif serve one role together); add p"),
+    ],
+)
+def test_too_few_photographs_are_told_with_their_motifs(n, per_group, said):
+    """Where photographs share motifs, their number alone would not explain the refusal."""
+    manifest = paper_manifest(n, n_random=n, per_group=per_group)
+    with pytest.raises(DesignError, match=r"40 test \+ 10 practice .* need 56 photos") as raised:
+        partition_photos(load_preset(), manifest, seed=1)
+    assert said in str(raised.value)
+
+
 @given(data=st.data(), seed=SEEDS)
 @settings(max_examples=80, deadline=None)
 def test_void_trials_never_change_the_past_and_are_replaced_in_kind(data, seed):

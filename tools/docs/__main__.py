@@ -1,8 +1,8 @@
 """Test pages, or build the site.
 
 python -m tools.docs test [PAGE …]     run the commands on these pages (default: all); --parse only checks them
-python -m tools.docs build             the site, into out/site; a broken link is an error
-python -m tools.docs serve             the same, built again when a page changes
+python -m tools.docs build             the site, into out/docs/site; a broken link is an error
+python -m tools.docs serve             the same, shown on this machine; to see a change, start it again
 """
 
 import argparse
@@ -24,8 +24,8 @@ def main() -> int:
     test = commands.add_parser("test", help="run the commands on pages")
     test.add_argument("pages", nargs="*", type=Path, metavar="PAGE")
     test.add_argument("--parse", action="store_true", help="run nothing; check commands, links, paths")
-    commands.add_parser("build", help="build the site into out/site")
-    serve = commands.add_parser("serve", help="build the site and serve it on this machine")
+    commands.add_parser("build", help="build the site into out/docs/site")
+    serve = commands.add_parser("serve", help="build the site and show it here; to see a change, start it again")
     serve.add_argument("--port", type=int, default=8001)
     arguments = parser.parse_args()
     try:

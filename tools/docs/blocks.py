@@ -19,7 +19,7 @@ SHELL = frozenset({"sh", "bash", "shell", "console"})
 RUNNABLE = SHELL | {"python"}
 FIRST_WORDS = re.compile(
     r"(?:[A-Z_]+=\S+ )*(?:(?:\.venv|/\S+)/bin/)?"
-    r"(?:python3?|pip|flask|gunicorn|make|git|sudo|torchrun|cat|cp|export|curl|\.|docker|chromium)(?:\s|$)"
+    r"(?:python3?|truehue-\w+|pip|flask|gunicorn|make|git|sudo|torchrun|cat|cp|export|curl|\.|docker|chromium)(?:\s|$)"
 )
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?P<language>[\w-]*)[^`]*$")
 COMMENT = re.compile(r"<!--\s*test(?P<page> page)?:\s*(?P<text>.*?)\s*-->", re.DOTALL)

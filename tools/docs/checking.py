@@ -15,7 +15,16 @@ HEADING = re.compile(r"^#{1,6} +(.*?)(?: *\{#([\w-]+)\})? *#*$", re.MULTILINE)
 FILE_IN_CODE = re.compile(
     r"(?:docs|tools|tests|study|colorizer|analysis|deploy|samples|migrations)/[\w./-]+\.[a-z]{1,5}"
 )
-OURS = ("python -m colorizer ", "python -m analysis ", "flask --app study ", "make ")
+OURS = {
+    "python -m colorizer ": 4,
+    "python -m analysis ": 4,
+    "flask --app study ": 4,
+    "truehue-colorizer ": 2,
+    "truehue-analysis ": 2,
+    "truehue-study ": 2,
+    "make ": 2,
+}
+"""How a command of ours begins, and how many words name it."""
 
 
 def wrong_commands(page: Path) -> Iterator[str]:
@@ -67,10 +76,10 @@ def wrong_links(page: Path) -> Iterator[str]:
 def wrong_mentions(page: Path) -> Iterator[str]:
     """Tell each command named within a sentence that does not exist; its options may be left out there."""
     for code in CODE.findall(_prose(page.read_text(encoding="utf-8"))):
-        if not code.startswith(OURS):
+        n_named = next((n for begin, n in OURS.items() if code.startswith(begin)), 0)
+        if not n_named:
             continue
         words = code.split()
-        n_named = 2 if words[0] == "make" else 4
         try:
             check([*words[:n_named], *([] if words[0] == "make" else ["--help"])])
         except CommandError as error:

@@ -55,7 +55,9 @@ def check(words: Sequence[str]) -> None:
     program, arguments = Path(words[0]).name, list(words[1:])
     if program in ("python", "python3", "torchrun"):
         _check_python(program, arguments)
-    elif program == "flask":
+    elif program in ("truehue-colorizer", "truehue-analysis"):
+        _check_argparse(program.removeprefix("truehue-"), arguments)
+    elif program in ("flask", "truehue-study"):
         _check_flask(arguments)
     elif program == "make":
         _check_make(arguments)

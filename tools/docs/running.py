@@ -122,7 +122,7 @@ def _is_server(words: list[str]) -> bool:
     if program == "gunicorn":
         return "--version" not in words
     return (
-        program == "flask"
+        program in ("flask", "truehue-study")
         and any(name in words[1:4] for name in ("run", "demo", "class", "work"))
         and ("--help" not in words)
     )
