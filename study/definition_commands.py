@@ -8,6 +8,7 @@ from study import definition
 from study.manifest import read_manifest
 from study.oneline import one_line_errors
 from study.studies import check_design
+from study.words import has_catalogue
 
 FILE = click.Path(path_type=Path)
 
@@ -16,6 +17,9 @@ def read_named(file: Path) -> definition.StudyDefinition:
     """Read a definition from a file, or a preset by its name."""
     if not file.exists() and str(file) in definition.presets():
         return definition.load_preset(str(file))
+    if not file.exists() and file.suffix != ".toml":
+        known = ", ".join(definition.presets())
+        raise definition.DefinitionError(f"{file}: there is no such file and no such preset; the presets are: {known}")
     return definition.read_definition(file)
 
 
@@ -32,10 +36,13 @@ def outline(read: definition.StudyDefinition, arms: tuple[str, ...], n_photos: d
     }
     trials = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     measure = f"{read.outcome.measure.replace('_', ' ')}, by guessing {read.outcome.chance:g}"
+    scored = f"{read.test.n_trials} scored trials"
+    if catch.low_anchor_probability:
+        scored = f"{read.test.n_trials} trials, scored but for catches (chance {catch.low_anchor_probability:g} each)"
     roles = ", ".join(f"{n} {role.replace('_', '-')}" for role, n in n_photos.items() if n)
     photos = roles or f"{read.practice.n_trials + read.n_main} or more needed; name the stimulus set to check"
     return (
-        f"  protocol: {read.protocol.source}\n  outcome: {measure}; {read.test.n_trials} scored trials\n"
+        f"  protocol: {read.protocol.source}\n  outcome: {measure}; {scored}\n"
         f"  trials: {trials}; about {read.minutes} minutes\n"
         f"  conditions: {', '.join(arms)}\n  photos: {photos}\n  definition: {read.sha256}"
     )
@@ -54,6 +61,12 @@ def validate(definition_file: Path, stimuli: Path | None) -> None:
         arms, n_photos = pools.arms, {role: len(ids) for role, ids in pools.photos.items()}
     click.echo(f"{definition_file} is valid")
     click.echo(outline(read, arms or ("every model of the stimulus set",), n_photos))
+    if not read.study.contact:
+        click.echo('  still to set: [study] contact = "you@example.org"')
+    if not has_catalogue(read.study.language):
+        click.echo(
+            f"  language: there is no catalogue for {read.study.language!r}; what the study does not word is English"
+        )
 
 
 @click.command("diff")

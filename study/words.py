@@ -30,6 +30,11 @@ def speak(language: str) -> None:
     refresh()  # something may have asked for the language before it was known
 
 
+def has_catalogue(language: str) -> bool:
+    """Tell whether the interface speaks a language (a BCP 47 tag; its region does not matter)."""
+    return language.split("-")[0].lower() in LANGUAGES
+
+
 def language_of_interface() -> str:
     """Name the language of the page's own words."""
     return str(get_locale() or "en")
@@ -45,6 +50,5 @@ def _select(*_: object) -> str:
     """The study's language; on pages without a study the browser's; else English."""
     chosen: str | None = g.get("language")
     if chosen is not None:
-        tag = chosen.split("-")[0].lower()
-        return tag if tag in LANGUAGES else "en"
+        return chosen.split("-")[0].lower() if has_catalogue(chosen) else "en"
     return request.accept_languages.best_match(LANGUAGES, "en") if has_request_context() else "en"

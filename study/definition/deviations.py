@@ -1,5 +1,7 @@
 """In what two definitions differ, and why."""
 
+import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +26,13 @@ class Deviation:
 
     @property
     def text(self) -> str:
-        """Give the deviation as one line; long texts only by their length."""
-        line = f"{self.key}: {_short(self.a)} → {_short(self.b)}"
-        return f"{line}   ({self.reason})" if self.reason else line
+        """Give the deviation as a line; of long texts the lines that differ, of a questionnaire its questions."""
+        reason = f"   ({self.reason})" if self.reason else ""
+        if self.key == "questionnaire":
+            return "\n".join((f"{self.key}:{reason}", *(f"    {line}" for line in _questions(self.a, self.b))))
+        if isinstance(self.a, str) and isinstance(self.b, str) and max(len(self.a), len(self.b)) > LONGEST_VALUE:
+            return "\n".join((f"{self.key}:{reason}", *(f"    {line}" for line in _changed_lines(self.a, self.b))))
+        return f"{self.key}: {_short(self.a)} → {_short(self.b)}{reason}"
 
 
 def deviations(a: StudyDefinition, b: StudyDefinition) -> tuple[Deviation, ...]:
@@ -61,7 +67,38 @@ def _reason(a: str, b: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
+
+
+def _changed_lines(a: str, b: str) -> Iterator[str]:
+    """Give the lines that one text has and the other has not."""
+    for line in difflib.unified_diff(a.splitlines(), b.splitlines(), lineterm="", n=0):
+        if not line.startswith(("---", "+++", "@@")):
+            yield f"{line[0]} {line[1:]}"
+
+
+def _questions(a: Any, b: Any) -> Iterator[str]:
+    """Compare two questionnaires question by question."""
+    one, two = ({item["item_id"]: item for item in items} for items in (a, b))
+    for name in one:
+        if name not in two:
+            yield f"- {name}: {one[name]['question']}"
+    for name, item in two.items():
+        if name not in one:
+            yield f"+ {name}: {item['question']}"
+            continue
+        for key, value in item.items():
+            if value != one[name][key]:
+                yield f"{name}.{key}: {_field(one[name][key])} → {_field(value)}"
+    if sorted(one) == sorted(two) and list(one) != list(two):
+        yield f"order: {', '.join(one)} → {', '.join(two)}"
+
+
+def _field(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return f"{len(value)} items" if value and isinstance(value[0], dict) else ", ".join(map(str, value)) or "none"
-    return text if len(text) <= LONGEST_VALUE else f"a text of {len(text)} characters"
+        return "; ".join(f"{option['value']}: {option['label']}" for option in value) or "none"
+    return _short(value)

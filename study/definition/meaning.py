@@ -1,6 +1,7 @@
 """What one key alone cannot tell: whether the keys of a definition fit one another."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,17 +15,33 @@ MEASURES = {
     "fake": ("fool_rate",),
     "real": ("fool_rate",),
 }
+# Which fields of an item go with which of its types.
+FITTING = {
+    "options": ("choice",),
+    "minimum": ("scale", "number"),
+    "maximum": ("scale", "number"),
+    "unit": ("number",),
+    "low_label": ("scale",),
+    "high_label": ("scale",),
+}
 SHORTEST_MS = 10
+CHANCE = 0.5
+REAL = "real"
 
 
 def contradictions(d: StudyDefinition) -> Iterator[Problem]:
     """Find every contradiction: the key to mend, and how."""
     yield from _words(d)
+    yield from _outcome(d)
     yield from _design(d)
     yield from _timing(d)
     yield from _counts(d)
     if len(set(d.conditions.models)) < len(d.conditions.models):
-        yield ("conditions", "models"), "a condition occurs twice"
+        yield ("conditions", "models"), "a condition occurs twice; name each once"
+    if REAL in d.conditions.models:
+        yield ("conditions", "models"), f"{REAL} is what the models are compared with; leave it out"
+    if d.trial.reference_condition == REAL and not d.is_preference:
+        yield ("trial", "reference_condition"), f"{REAL} beforehand gives the answer away; name another, as gray"
     known = set(flat(d))
     for key in d.reasons:
         if key not in known:
@@ -57,11 +74,31 @@ def _words(d: StudyDefinition) -> Iterator[Problem]:
     for number, target in enumerate(d.analysis.targets):
         if not 0 < target < 1:
             yield ("analysis", "targets", number), f"expected a rate between 0 and 1, got {target:g}"
+    yield from _placeholders(d)
+    yield from _missing_words(d)
+
+
+def _placeholders(d: StudyDefinition) -> Iterator[Problem]:
     for name in ("consent", "instructions", "debrief"):
         for found in re.findall(r"\{(\w+)\}", getattr(d.words, name)):
             if found not in PLACEHOLDERS:
                 yield ("words", name), f"{{{found}}} cannot be filled in; there are: {', '.join(PLACEHOLDERS)}"
+
+
+def _missing_words(d: StudyDefinition) -> Iterator[Problem]:
+    """Find what people would have to read and nobody wrote; a button without a name cannot be used by everybody."""
+    is_told = (d.practice.feedback and d.practice.n_trials > 0) or d.test.feedback
     needed = {
+        "consent": True,
+        "instructions": True,
+        "left": not d.is_single,
+        "right": not d.is_single,
+        "instructed_left": not d.is_single and d.catch.n_instructed,
+        "instructed_right": not d.is_single and d.catch.n_instructed,
+        "correct": is_told,
+        "wrong": is_told,
+        "practice_done": d.practice.n_trials > 0,
+        "closed": True,
         "real": d.is_single,
         "fake": d.is_single,
         "instructed_real": d.is_single and d.catch.n_instructed,
@@ -70,14 +107,20 @@ def _words(d: StudyDefinition) -> Iterator[Problem]:
         "unqualified": d.practice.pass_share > 0,
     }
     for name, is_needed in needed.items():
-        if is_needed and not getattr(d.words, name):
+        if is_needed and not getattr(d.words, name).strip():
             yield ("words", name), "is empty, but this design shows it; write it"
+    for section, name in (("study", "title"), ("trial", "prompt")):
+        if not getattr(getattr(d, section), name).strip():
+            yield (section, name), "is empty, but every participant reads it; write it"
 
 
-def _design(d: StudyDefinition) -> Iterator[Problem]:
+def _outcome(d: StudyDefinition) -> Iterator[Problem]:
     t = d.trial
-    if (t.size_unit == "degrees") != (t.size_degrees > 0):
-        yield ("trial", "size_degrees"), f"above 0 with size_unit = degrees, and 0 with any other; got {t.size_unit}"
+    if d.outcome.chance != CHANCE:
+        yield (
+            ("outcome", "chance"),
+            f"two answers: guessing gives {CHANCE}, got {d.outcome.chance:g}; take the line out",
+        )
     if d.is_single != (t.question == "real_or_fake"):
         yield (
             ("trial", "question"),
@@ -94,8 +137,15 @@ def _design(d: StudyDefinition) -> Iterator[Problem]:
     if d.staircase.is_on != (d.outcome.measure == "modal_exposure"):
         yield (
             ("outcome", "measure"),
-            "modal_exposure goes with a staircase (down_ms and up_ms above 0), and with nothing else",
+            "modal_exposure goes with a staircase (down_ms and up_ms above 0), and with nothing else; "
+            f"got {d.outcome.measure}; change one of the two",
         )
+
+
+def _design(d: StudyDefinition) -> Iterator[Problem]:
+    t = d.trial
+    if (t.size_unit == "degrees") != (t.size_degrees > 0):
+        yield ("trial", "size_degrees"), f"above 0 with size_unit = degrees, and 0 with any other; got {t.size_unit}"
     if d.is_preference and (d.practice.feedback or d.test.feedback):
         name = "practice" if d.practice.feedback else "test"
         yield (name, "feedback"), "a preference is neither right nor wrong; set it to false"
@@ -105,6 +155,8 @@ def _design(d: StudyDefinition) -> Iterator[Problem]:
         yield ("trial", "first_side"), f"only sequential_pair has a first side, got {t.design}; set it to either"
     if d.catch.n_same and t.design not in PAIRS:
         yield ("catch", "n_same"), "real against real needs two pictures; set it to 0"
+    if d.catch.n_obvious and d.catch.n_low_anchor and d.catch.obvious_condition == d.catch.low_anchor_condition:
+        yield ("catch", "obvious_condition"), f"is the low anchor's, {d.catch.obvious_condition!r}; name another"
     if d.catch.low_anchor_probability and (d.catch.n_low_anchor or d.is_single or d.is_preference):
         yield (
             ("catch", "low_anchor_probability"),
@@ -117,7 +169,7 @@ def _timing(d: StudyDefinition) -> Iterator[Problem]:
     if 0 < t.exposure_ms < SHORTEST_MS:
         yield ("timing", "exposure_ms"), f"expected {SHORTEST_MS} or more, or 0 for unlimited, got {t.exposure_ms:g}"
     if t.exposure_ms == 0 and d.trial.design == "sequential_pair":
-        yield ("timing", "exposure_ms"), "the first of two pictures must end; set a time"
+        yield ("timing", "exposure_ms"), "the first of two pictures must end; set a time, or design = simultaneous_pair"
     if t.n_masks and (d.trial.design != "single" or not t.mask_ms or (not t.exposure_ms and not s.is_on)):
         yield ("timing", "n_masks"), "masks follow a single picture of limited time and need mask_ms; else set 0"
     if t.countdown_from and not t.countdown_ms:
@@ -147,6 +199,15 @@ def _counts(d: StudyDefinition) -> Iterator[Problem]:
 def _item(item: Item, path: tuple[str | int, ...]) -> Iterator[Problem]:
     """Check that an item has what its type needs."""
     low, high = item.minimum, item.maximum
+    if not item.question.strip():
+        yield (*path, "question"), "is empty; write what is asked"
+    for name, types in FITTING.items():
+        if getattr(item, name) not in ((), None, "") and item.type not in types:
+            yield (*path, name), f"goes with the type {' or '.join(types)}, got {item.type}; delete one of the two"
+            return
+    if not all(math.isfinite(limit) for limit in (low, high) if limit is not None):
+        yield (*path, "minimum"), f"expected numbers, got {low} to {high}; leave a limit out where there is none"
+        return
     if item.type == "choice":
         values = [option.value for option in item.options]
         if len(values) < 2 or len(set(values)) < len(values):

@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from study.definition.errors import DefinitionError
 from study.definition.meaning import contradictions
+from study.definition.places import Path_, explain_toml, line_of
 from study.definition.schema import FORMAT, StudyDefinition
 
 DEFAULT_PRESET = "zhang2016"
-Path_ = tuple[str | int, ...]
 T = TypeVar("T")
 
 
@@ -33,12 +32,17 @@ def presets() -> list[str]:
 def read_definition(path: Path) -> StudyDefinition:
     """Read a definition file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors on Windows put a mark before the first character
     except OSError as error:
         raise DefinitionError(f"{path}: {error.strerror}; name a study definition (TOML)") from None
     except UnicodeDecodeError as error:
-        raise DefinitionError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+        raise DefinitionError(f"{path}:{_line_at(path, error.start)}: not UTF-8; save it as UTF-8") from None
     return parse_definition(text, where=str(path))
+
+
+def _line_at(path: Path, position: int) -> int:
+    """Count the lines up to a byte, which no decoder has seen."""
+    return path.read_bytes()[:position].count(b"\n") + 1
 
 
 def parse_definition(text: str, *, where: str = "definition") -> StudyDefinition:
@@ -46,14 +50,13 @@ def parse_definition(text: str, *, where: str = "definition") -> StudyDefinition
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(f"{where}: not valid TOML: {error}") from None
+        raise DefinitionError(explain_toml(where, text, error)) from None
     check = _Check(where, text)
     preset = data.pop("preset", None)
     if preset is None:
         if data.pop("format", None) != FORMAT:
-            raise DefinitionError(
-                check.line(("format",), f'expected format = "{FORMAT}", or preset = "{DEFAULT_PRESET}" to build on one')
-            )
+            wanted = f'expected format = "{FORMAT}", or preset = "{DEFAULT_PRESET}" to build on one'
+            raise DefinitionError(check.line(("format",), f"{wanted}; it stands above the first [table]"))
         return check.definition(data)
     if preset not in presets():
         raise DefinitionError(
@@ -74,7 +77,7 @@ def from_canonical(text: str) -> StudyDefinition:
     data = json.loads(text)
     if data.pop("format") != FORMAT:
         raise DefinitionError(f"stored definition: expected {FORMAT}; run: flask --app study upgrade")
-    return _Check("stored definition", "").definition(data)
+    return _Check("stored definition", "", is_new=False).definition(data)
 
 
 def _preset_data(name: str) -> dict[str, Any]:
@@ -106,13 +109,23 @@ class _Check:
 
     where: str
     text: str
+    is_new: bool = True
+    """Whether its keys must fit one another; what was stored did when it was made, by the rules of its day."""
     problems: list[str] = field(default_factory=list)
 
     def line(self, path: Path_, message: str) -> str:
-        """Put file, line and key before a message."""
-        line = _line_of(self.text, path)
+        """Put file, line and key before a message.
+
+        What the text does not set comes from its preset; then that line is named, or the first.
+        """
         name = ".".join(f"{part}" for part in path)
-        return f"{self.where}:{line}: {name}: {message}" if line else f"{self.where}: {name}: {message}"
+        if line := line_of(self.text, path):
+            return f"{self.where}:{line}: {name}: {message}"
+        if not self.text:
+            return f"{self.where}: {name}: {message}"
+        if from_preset := line_of(self.text, ("preset",)):
+            return f"{self.where}:{from_preset}: {name} (set by the preset): {message}"
+        return f"{self.where}:1: {name}: {message}"
 
     def wrong(self, path: Path_, message: str) -> _WrongError:
         """Note a problem; raise what it returns to give the value up."""
@@ -126,7 +139,7 @@ class _Check:
             result = self.table(StudyDefinition, data, ())
         except _WrongError:
             raise DefinitionError(*self.problems) from None
-        for path, message in contradictions(result):
+        for path, message in contradictions(result) if self.is_new else ():
             self.wrong(path, message)
         if self.problems:
             raise DefinitionError(*self.problems)
@@ -135,14 +148,20 @@ class _Check:
     def table(self, cls: type[T], data: object, path: Path_) -> T:
         """Build one dataclass from one table."""
         if not isinstance(data, dict):
-            raise self.wrong(path, f"expected a table, got {data!r}")
+            if isinstance(data, list):
+                name = ".".join(map(str, path))
+                raise self.wrong(path, f"expected one table, got a list; write [{name}] with single brackets")
+            names = ", ".join(f"{f.name} = …" for f in dataclasses.fields(cls)[:2])  # type: ignore[arg-type]
+            raise self.wrong(path, f"expected a table such as {{ {names} }}, got {data!r}")
         hints = get_type_hints(cls)
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         n_before = len(self.problems)
         for key in data:
             if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=1, cutoff=0.4)
+                near = difflib.get_close_matches(key, fields, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(fields)}"
+                if path and key in ("preset", "format"):
+                    hint = f"{key} stands above the first [table]"
                 self.wrong((*path, key), f"unknown key; {hint}")
         values = {}
         for name, f in fields.items():
@@ -154,7 +173,9 @@ class _Check:
                 except _WrongError:
                     continue
             elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-                self.wrong(here, 'missing; add it, or build on a preset with preset = "zhang2016"')
+                of_a_list = any(isinstance(part, int) for part in path)
+                or_build = "" if of_a_list else f', or build on a preset with preset = "{DEFAULT_PRESET}"'
+                self.wrong(here, f"missing; add it{or_build}")
         if len(self.problems) > n_before:
             raise _WrongError
         return cls(**values)
@@ -164,9 +185,11 @@ class _Check:
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             return self.table(kind, value, path)
         if get_origin(kind) is tuple:
-            if not isinstance(value, list):
-                raise self.wrong(path, f"expected a list, got {value!r}")
             (item, _) = get_args(kind)
+            if not isinstance(value, list):
+                name = ".".join(map(str, path))
+                how = f"write [[{name}]] with double brackets" if dataclasses.is_dataclass(item) else "write [ … ]"
+                raise self.wrong(path, f"expected a list, got {value!r}; {how}")
             return tuple(self.value(item, one, (*path, number)) for number, one in enumerate(value))
         if get_origin(kind) is dict:
             if not isinstance(value, dict):
@@ -180,7 +203,8 @@ class _Check:
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
-            raise self.wrong(path, f"expected {names[kind]}, got {value!r}")
+            how = "; take the quotes away" if isinstance(value, str) and names[kind] != names[str] else ""
+            raise self.wrong(path, f"expected {names[kind]}, got {value!r}{how}")
         return value
 
     def limits(self, metadata: Mapping[str, Any], value: Any, path: Path_) -> None:
@@ -195,29 +219,4 @@ class _Check:
         if "within" in metadata and value is not None:
             low, high = metadata["within"]
             if not low <= value <= high:
-                raise self.wrong(path, f"expected {low} to {high}, got {value:g}")
-
-
-def _line_of(text: str, path: tuple[str | int, ...]) -> int | None:
-    """Find the line of a key by reading the text as TOML's tables; None if the text does not set it."""
-    best: int | None = None
-    table: list[str | int] = []
-    n_of: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if header := re.match(r"\[(\[?)\s*([\w.\- \"']+?)\s*\]", stripped):
-            name = header[2].replace('"', "").replace("'", "")
-            table = list(name.split("."))
-            if header[1]:
-                n_of[name] = n_of.get(name, -1) + 1
-                table.append(n_of[name])
-            here = tuple(table)
-        elif key := re.match(r"([\w.\-\"']+)\s*=", stripped):
-            here = (*table, *key[1].replace('"', "").replace("'", "").split("."))
-        else:
-            continue
-        if here == path:
-            return number
-        if here and here == path[: len(here)]:
-            best = number  # the line of the nearest table around it
-    return best
+                raise self.wrong(path, f"expected {low} to {high}, got {value}")

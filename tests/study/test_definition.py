@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,15 +109,64 @@ def test_spelling_does_not_change_the_hash_and_meaning_does():
         ('preset = "zhang2016"\n[test]\nn_trials = true', "d.toml:3: test.n_trials: expected a whole number, got True"),
         ('preset = "zhang2016"\n[test]\nn_trials = 0', "d.toml:3: test.n_trials: expected 1 to 5000, got 0"),
         ('preset = "zhang2016"\n[trial]\nquestion = "which"', "d.toml:3: trial.question: expected fake or real or"),
-        ('preset = "zhang2016"\ntest = 3', "d.toml:2: test: expected a table, got 3"),
+        ('preset = "zhang2016"\ntest = 3', "d.toml:2: test: expected a table such as {"),
         ('preset = "zhang2016"\n[analysis]\ntargets = [2]', "d.toml:3: analysis.targets.0: expected a rate"),
         ('preset = "zhang2016"\n[analysis]\nmargin = 5', "d.toml:3: analysis.margin: expected 0.001 to 0.499, got 5"),
         ('preset = "zhang2016"\n[words]\nconsent = "hi {name}"', "d.toml:3: words.consent: {name} cannot be filled in"),
         ('preset = "zhang2016"\n[study]\nlanguage = "English!"', "d.toml:3: study.language: expected a language tag"),
-        ("[study]\ntitle = 1", "d.toml: format: expected format ="),
-        ('format = "truehue-study/1"\n[study]\ntitle = "x"', "d.toml: protocol: missing"),
+        ("[study]\ntitle = 1", "d.toml:1: format: expected format ="),
+        ('format = "truehue-study/1"\n[study]\ntitle = "x"', "d.toml:1: protocol: missing"),
         ('format = "truehue-study/9"', "d.toml:1: format: expected format ="),
-        ("a = = b", "d.toml: not valid TOML:"),
+        ("a = = b", "d.toml:1: not valid TOML: Invalid value: a = = b; texts stand between straight quotes"),
+        ("a = 1\n\na = 2\n\n", "d.toml:3: not valid TOML: Cannot overwrite a value: a = 2; the key stands twice"),
+        ('[words]\nconsent = """\nhello\n', "d.toml:2: not valid TOML: Unterminated string"),
+        ("[timing]\nexposure_ms = 0,5", "d.toml:2: not valid TOML: Expected newline"),
+        ('[a]\nx = 1\n[a]\ny = "2"', "d.toml:3: not valid TOML: Cannot declare ('a',) twice: [a]; the table stands"),
+        ('preset = "zhang2016"\n[study]\nformat = "x"', "d.toml:3: study.format: unknown key; format stands above"),
+        ('preset = "zhang2016"\n[test]\nfeedback = "true"', "got 'true'; take the quotes away"),
+        ('preset = "zhang2016"\n\n[[timing]]\nexposure_ms = 3', "d.toml:3: timing: expected one table, got a list;"),
+        (
+            'preset = "zhang2016"\n[conditions]\nmodels = "a"',
+            "d.toml:3: conditions.models: expected a list, got 'a'; write",
+        ),
+        (
+            'preset = "zhang2016"\n[conditions]\nmodels = ["real"]',
+            "d.toml:3: conditions.models: real is what the models",
+        ),
+        (
+            'preset = "zhang2016"\n[outcome]\nchance = 0.25',
+            "d.toml:3: outcome.chance: two answers: guessing gives 0.5",
+        ),
+        (
+            '\npreset = "zhang2016"\n[staircase]\nup_ms = 30\ndown_ms = 10',
+            "d.toml:2: outcome.measure (set by the preset): modal_exposure goes with a staircase",
+        ),
+        (
+            'preset = "zhang2016"\n[trial]\nreference_condition = "real"\n[timing]\nreference_ms = 500',
+            "d.toml:3: trial.reference_condition: real beforehand gives the answer away",
+        ),
+        (
+            'preset = "zhang2016"\n[trial]\nprompt = " "',
+            "d.toml:3: trial.prompt: is empty, but every participant reads it",
+        ),
+        ('preset = "zhang2016"\n[words]\nconsent = ""', "d.toml:3: words.consent: is empty"),
+        ('preset = "palette"\n[words]\nleft = ""', "d.toml:3: words.left: is empty"),
+        (
+            'preset = "zhang2016"\n[questionnaire.items]\nitem_id = "a"',
+            "write [[questionnaire.items]] with double brackets",
+        ),
+        (
+            'preset = "zhang2016"\n[[questionnaire.items]]\nitem_id = "a"\ntype = "text"',
+            "d.toml:2: questionnaire.items.0.question: missing; add it",
+        ),
+        (
+            'preset = "zhang2016"\n[[questionnaire.items]]\nitem_id = "a"\ntype = "text"\nquestion = "?"\nminimum = 1',
+            "d.toml:6: questionnaire.items.0.minimum: goes with the type scale or number, got text",
+        ),
+        (
+            'preset = "palette"\n[[questionnaire.items]]\nitem_id = "a"\nminimum = nan\ntype="number"\nquestion="?"',
+            "d.toml:4: questionnaire.items.0.minimum: expected numbers, got nan",
+        ),
         (
             'preset = "zhang2016"\n[[questionnaire.items]]\nitem_id = "a"\ntype = "choice"\nquestion = "?"',
             "d.toml:2: questionnaire.items.0.options: a choice needs two or more options",
@@ -145,8 +195,123 @@ def test_files_that_cannot_be_read_are_one_line(tmp_path):
     with pytest.raises(DefinitionError, match="No such file"):
         read_definition(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b'title = "\xe4"')
-    with pytest.raises(DefinitionError, match="not UTF-8"):
+    with pytest.raises(DefinitionError, match=r"latin\.toml:1: not UTF-8"):
         read_definition(tmp_path / "latin.toml")
+
+
+def test_a_mark_before_the_first_character_does_no_harm(tmp_path):
+    """Editors on Windows put it there."""
+    (tmp_path / "d.toml").write_bytes(b'\xef\xbb\xbfpreset = "zhang2016"\r\n')
+    assert read_definition(tmp_path / "d.toml") == parse_definition('preset = "zhang2016"')
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_says_itself_what_it_measures(name):
+    """Its own file, not one that it builds on: source, outcome, chance level, scored trials; not a translation."""
+    file = tomllib.loads(PRESET.with_name(f"{name}.toml").read_text(encoding="utf-8"))
+    if name == "zhang2016-de":
+        assert file["preset"] == "zhang2016"
+        return
+    assert file["protocol"]["name"] == name
+    assert re.search(r"\(\d{4}\)|Truehue", file["protocol"]["source"])
+    assert set(file["outcome"]) == {"measure", "chance"}
+    assert file["test"]["n_trials"] > 0
+
+
+CHOSEN: dict[str, Any] = {
+    "outcome.measure": "yes_no",
+    "trial.design": "simultaneous_pair",
+    "trial.question": "real",
+    "trial.size_unit": "device_px",
+    "study.language": "de",
+    "timing.exposure_ms": 500,
+    "test.n_blocks": 2,
+    "test.pool_size": 100,
+    "staircase.start_ms": 400,
+    "staircase.min_ms": 50,
+    "staircase.max_ms": 900,
+    "analysis.targets": [0.2],
+}
+ALSO = {
+    "outcome.measure": {"trial.design": "single", "trial.question": "real_or_fake"},
+    "trial.size_degrees": {"trial.size_unit": "degrees"},
+    "trial.reference_condition": {"timing.reference_ms": 500},
+    "timing.reference_ms": {"trial.reference_condition": "gray"},
+    "timing.countdown_from": {"timing.countdown_ms": 500},
+    "catch.low_anchor_probability": {"catch.n_low_anchor": 0},
+}
+HYPE = (
+    "timing.n_masks",
+    "staircase.start_ms",
+    "staircase.min_ms",
+    "staircase.max_ms",
+    "staircase.down_ms",
+    "staircase.up_ms",
+)
+
+
+def _another(kind: Any, limits: Any, value: Any) -> Any:
+    """Choose a value that the key may have and does not."""
+    if "one_of" in limits:
+        return next(one for one in limits["one_of"] if one != value)
+    if "some_of" in limits:
+        return list(limits["some_of"][:1]) if tuple(limits["some_of"][:1]) != tuple(value) else []
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)) or value is None:
+        low, high = limits["within"]
+        return next(one for one in (1, 2, 0.4, 0.9, 20, 500) if low <= one <= high and one != value)
+    return ["x"] if kind is tuple or isinstance(value, tuple) else f"{value}x"
+
+
+def test_every_parameter_can_be_overridden():
+    """A study sets each key of each section by itself, and the rest stays the preset's."""
+    for section in dataclasses.fields(StudyDefinition):
+        if section.name in {"preset", "reasons", "questionnaire"}:
+            continue
+        for key in dataclasses.fields(type(getattr(load_preset(), section.name))):
+            name = f"{section.name}.{key.name}"
+            if name == "outcome.chance":  # a fact of two answers
+                continue
+            base = "hype-time" if name in HYPE else "zhang2016"
+            value = _another(key.type, key.metadata, getattr(getattr(load_preset(base), section.name), key.name))
+            value = CHOSEN.get(name, value)
+            wanted = {name: value, **ALSO.get(name, {})}
+            text = "".join(f"{dotted} = {json.dumps(one)}\n" for dotted, one in wanted.items())
+            read = parse_definition(f'preset = "{base}"\n{text}')
+            found = getattr(getattr(read, section.name), key.name)
+            assert (list(found) if isinstance(found, tuple) else found) == value, name
+            changed = {d.key for d in deviations(load_preset(base), read)}
+            assert changed == set(wanted), name
+
+
+def test_a_deviation_in_a_long_text_or_a_question_is_shown():
+    """Not that two texts of the same length differ, or that four questions are still four."""
+    text = load_preset().words.debrief.replace("half of", "50 % of")
+    items = tomllib.loads(PRESET.read_text())["questionnaire"]["items"]
+    items[1]["question"] = "Hard?"
+    items[2]["item_id"] = "stutter"
+    asked = "".join(
+        "[[questionnaire.items]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in item.items())
+        for item in items
+    )
+    read = parse_definition(f'preset = "zhang2016"\nwords.debrief = {json.dumps(text)}\n{asked}')
+    shown = "\n".join(d.text for d in deviations(load_preset(), read))
+    assert "words.debrief:\n    - to invent the colours." in shown
+    assert "they take the fake for the real one on 50 % of" in shown
+    assert "difficulty.question: 'How hard was it to find the fake colours?' → 'Hard?'" in shown
+    assert "- trouble: Did the pictures" in shown
+    assert "+ stutter: Did the pictures" in shown
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list):
+        return (
+            "["
+            + ", ".join("{ " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in one.items()) + " }" for one in value)
+            + "]"
+        )
+    return json.dumps(value)
 
 
 def test_texts_are_filled_in_and_the_consent_has_a_hash():
