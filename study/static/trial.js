@@ -64,6 +64,9 @@ export const LOAD_RETRIES = 3;
 /** Frames between the drawing of a picture under its cover and its first showing. */
 export const PRIMING_FRAMES = 3;
 
+/** No frame for so long: the machine slept (a closed laptop), and no event of the page need say so. */
+export const ASLEEP_MS = 3000;
+
 /** Frames needed for a measured refresh interval, and those kept. */
 export const INTERVALS_NEEDED = 20;
 const INTERVALS_KEPT = 120;
@@ -235,6 +238,9 @@ const HANDLERS = {
       if (interval !== null && interval > 0 && state.intervals.length < INTERVALS_KEPT) {
         next.intervals = [...state.intervals, interval];
       }
+    }
+    if (interval !== null && interval > ASLEEP_MS && (EXPOSED.has(state.phase) || UNTOUCHED.has(state.phase))) {
+      return HANDLERS.away(next, { type: "away" });
     }
     return ON_FRAME[state.phase] ? ON_FRAME[state.phase](next, t) : [next, []];
   },

@@ -184,6 +184,35 @@ def test_leaving_the_page_during_the_exposure_makes_the_trial_void(run: Run, pha
     assert (seen["phase"], seen["trial"]) == ("blank", "two")
 
 
+@pytest.mark.parametrize("phase", ["first", "gap", "second"])
+def test_a_laptop_that_sleeps_during_the_exposure_makes_the_trial_void(run: Run, phase: str) -> None:
+    """No event tells the page: it gets no frames, and then they go on."""
+    seen = run(
+        """
+        const w = new World().ready().go().until(given.phase).frames(5).frame(20 * 60);
+        w.do({ type: "turn", turn: turn("two") }).do({ type: "loaded", trial_id: "two" }).frames(200);
+        const waits = [w.state.phase, view(w.state).gate];
+        w.do({ type: "proceed" }).until("answering").answer();
+        return { reports: w.of("send").map((e) => e.report), waits };
+    """,
+        phase=phase,
+    )
+    assert seen["waits"] == ["loading", "hidden"]
+    assert [(r["trial_id"], r["void_reason"]) for r in seen["reports"]] == [("one", "hidden"), ("two", None)]
+
+
+def test_a_laptop_that_sleeps_before_the_picture_begins_the_trial_anew(run: Run) -> None:
+    """Else the picture would be there at the moment when the lid opens."""
+    seen = run("""
+        const w = new World().ready().go().until("blank").frames(3).frame(20 * 60).frames(100);
+        const waits = [w.state.phase, view(w.state).gate];
+        w.do({ type: "proceed" }).until("answering").answer();
+        return { reports: w.of("send").map((e) => e.report), waits };
+    """)
+    assert seen["waits"] == ["loading", "paused"]
+    assert [(r["trial_id"], r["void_reason"]) for r in seen["reports"]] == [("one", None)]
+
+
 def test_leaving_the_page_before_anything_was_shown_costs_nothing(run: Run) -> None:
     seen = run("""
         const w = new World().ready().go().frames(10).do({ type: "away" });
