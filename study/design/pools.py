@@ -165,8 +165,11 @@ def _treatments(definition: StudyDefinition, manifest: Manifest) -> tuple[Treatm
             raise DesignError(f"conditions.models: the stimulus set has no condition {model!r}; it has {there}")
     if definition.is_preference:
         if len(models) < 2:
+            controls = ", ".join(name for name in manifest.conditions if name not in (REAL, *models))
+            named = f", or name a control too ({controls})" if controls else ""
             raise DesignError(
-                f"conditions.models: a preference compares two conditions or more, there is {models[0]}; render another"
+                f"conditions.models: a preference compares two conditions or more, there is {models[0]}; "
+                f"render another{named}"
             )
         return tuple(Treatment(a, b) for a, b in combinations(models, 2))
     if REAL not in manifest.conditions:

@@ -164,7 +164,7 @@ def _python(block: Block, page: _Page) -> Failure | None:
 def _serve(line: str, page: _Page) -> str:
     """Start a server; gives what went wrong, if it does not answer."""
     log = page.folder.parent / f"server-{len(page.servers)}.log"
-    text = without_comment(line)
+    text = without_comment(line).rstrip().removesuffix("&")  # in the background it is anyway, and ours to stop
     if " demo" in text and "--no-browser" not in text:
         text += " --no-browser"
     before = f'set -a; . {page.state}; set +a; cd "$PAGE_PWD"\n' if page.state.exists() else ""
