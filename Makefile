@@ -5,9 +5,15 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 PYTHON ?= python3
 
-# The unit tier: no browser, no database server, no torch, no clock (tests/study, tests/analysis).
-UNIT := tests/study tests/analysis tests/test_architecture.py
-UNIT_ONLY := not chromium and not firefox and not postgresql and not nginx and not redis and not r and not alone and not slow
+# Compiled modules are kept, also where the environment forbids it: else each of the many processes of the tests compiles
+# all that it imports anew, which is 10 s of 15 s before a worker's first test.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(CURDIR)/out/pycache
+
+# The unit tier: no second program, no socket (tests/conftest.py refuses both), no browser, no database server, no torch,
+# no clock, nothing slow.
+UNIT := tests/study tests/analysis
+UNIT_ONLY := not outside and not chromium and not firefox and not postgresql and not nginx and not redis and not r and not alone and not slow
 RUNS ?= 100
 WHOLE ?= 3
 
@@ -64,8 +70,8 @@ coverage-tests: $(VENV)/.all  ## branch coverage of the whole suite, subprocesse
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal --cov --cov-append \
 	    --cov-report=term:skip-covered -W ignore::coverage.exceptions.CoverageWarning
 
-flakes: $(VENV)/.all  ## RUNS=100 WHOLE=3: the unit tier and everything in random orders; the first failure stops and names its seed
-	@$(BIN)/python tools/flakes.py --runs $(RUNS) --whole $(WHOLE) --select "$(UNIT_ONLY)" $(UNIT)
+flakes: $(VENV)/.all  ## RUNS=100 WHOLE=3: the unit tier and everything in random orders; the first failure stops and names its seed; resumable
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/flakes.py --runs $(RUNS) --whole $(WHOLE) --select "$(UNIT_ONLY)" $(UNIT)
 
 mutants: $(VENV)/.all  ## ONLY='study.design.plan*': change planner and estimators, see which change no test notices; docs/results/mutants.json
 	@$(BIN)/python -m uv pip install -q --python $(BIN)/python -c requirements.txt -e '.[mutation]'

@@ -5,15 +5,19 @@ person gets a skip that says which line installs it; under CI=1 it is a failure,
 """
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tools.proof.postgresql import PostgreSQL, find_program, running
 
-# A loaded machine is no failure; hangs are pytest-timeout's.
-settings.register_profile("truehue", deadline=None)
+# A loaded machine is no failure; hangs are pytest-timeout's. `make flakes` runs the same properties a hundred times,
+# each time with another seed, and takes few examples a time.
+settings.register_profile("truehue", deadline=None, max_examples=50)
+settings.register_profile("flakes", deadline=None, max_examples=5)
 settings.load_profile("truehue")
 
 PROGRAMS = {
@@ -24,6 +28,35 @@ PROGRAMS = {
     "nginx": ("nginx", "sudo apt-get install -y nginx"),
     "r": ("Rscript", "sudo apt-get install -y r-base-core r-cran-glmmtmb r-cran-lme4"),
 }
+
+
+# The unit tier (`make flakes`): tests in these folders start no program and listen on no socket, unless marked.
+UNIT_FOLDERS = tuple(Path(__file__).parent / name for name in ("study", "analysis"))
+OUTSIDE = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.bind")
+MAY_GO_OUTSIDE = ("outside", *PROGRAMS)
+closed_item: list[str] = []  # the test that runs now, if it may not go outside
+
+
+def _guard(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse what an unmarked unit test must not do; `git rev-parse` tells the commit, and `uname` the platform."""
+    if event in OUTSIDE and closed_item:
+        is_harmless = event == "subprocess.Popen" and str(arguments[0]).rpartition("/")[2] in {"git", "uname"}
+        if not is_harmless:
+            message = f"{closed_item[0]} went outside ({event}{arguments!r:.200}); mark it with pytest.mark.outside"
+            raise AssertionError(message)
+
+
+sys.addaudithook(_guard)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    is_unit = any(folder in item.path.parents for folder in UNIT_FOLDERS)
+    closed_item[:] = [item.nodeid] if is_unit and not any(map(item.get_closest_marker, MAY_GO_OUTSIDE)) else []
+    try:
+        return (yield)
+    finally:
+        closed_item.clear()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import NoneType, UnionType
@@ -67,8 +68,9 @@ def parse_definition(text: str, *, where: str = "definition") -> StudyDefinition
     return check.definition({**_merge(_preset_data(preset), data), "preset": preset})
 
 
+@cache
 def load_preset(name: str = DEFAULT_PRESET) -> StudyDefinition:
-    """Load a shipped protocol as it is."""
+    """Load a shipped protocol as it is; a form of the console asks for all of them."""
     return parse_definition(f'preset = "{name}"', where=name)
 
 
@@ -80,8 +82,9 @@ def from_canonical(text: str) -> StudyDefinition:
     return _Check("stored definition", "", is_new=False).definition(data)
 
 
+@cache
 def _preset_data(name: str) -> dict[str, Any]:
-    """Give a preset's data on top of the one that it builds on."""
+    """Give a preset's data on top of the one that it builds on; callers change nothing in it."""
     data = tomllib.loads(files("study").joinpath("protocols", f"{name}.toml").read_text(encoding="utf-8"))
     del data["format"]
     base = data.pop("preset", None)
@@ -153,7 +156,7 @@ class _Check:
                 raise self.wrong(path, f"expected one table, got a list; write [{name}] with single brackets")
             names = ", ".join(f"{f.name} = …" for f in dataclasses.fields(cls)[:2])  # type: ignore[arg-type]
             raise self.wrong(path, f"expected a table such as {{ {names} }}, got {data!r}")
-        hints = get_type_hints(cls)
+        hints = _types_of(cls)  # type: ignore[arg-type]  # classes are hashable
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         n_before = len(self.problems)
         for key in data:
@@ -220,3 +223,9 @@ class _Check:
             low, high = metadata["within"]
             if not low <= value <= high:
                 raise self.wrong(path, f"expected {low} to {high}, got {value}")
+
+
+@cache
+def _types_of(cls: Any) -> dict[str, Any]:
+    """Give the types of a dataclass's fields, which Python works out anew at each question."""
+    return get_type_hints(cls)

@@ -288,6 +288,7 @@ def test_a_rating_off_the_scale_is_impossible(tmp_path):
     assert results.fool_rates == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["pair", "rating"])
 def test_the_command_line_writes_a_whole_report(tmp_path, capsys, design):
     """Flags, a report with every named table, and no word of what such a table does not hold."""

@@ -41,6 +41,7 @@ def test_pooled_trials_look_overwhelming_and_are_not(results):
     assert results.yes_no.difference.p == pytest.approx(0.18, abs=0.005)
 
 
+@pytest.mark.slow
 def test_the_naive_interval_stands_beside_the_clustered_one(results, tmp_path, no_figures):
     """secondary.csv and the page hold both; the naive one is less than a third as wide."""
     estimates = {one.method.split(",")[0]: one for one in next(iter(results.secondary.values()))}
@@ -56,6 +57,7 @@ def test_the_naive_interval_stands_beside_the_clustered_one(results, tmp_path, n
     assert "not chance" in page
 
 
+@pytest.mark.slow
 def test_the_mixed_model_is_glmmtmbs(results):
     """Fakes judged real: −2.5551 (.2603), sds 1.3487 and 1.1380 (glmmTMB 1.1.5 on the same rows)."""
     terms = {term.term: term for term in results.mixed.terms}

@@ -71,6 +71,7 @@ def test_answers_that_slipped_by_one_are_moved_back(tmp_path):
     assert study.trials.loc[~known, "fooled"].isna().all()
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_table_that_report_reads(tmp_path, capsys, no_figures):
     """import-amt, then report with the mapping it wrote; an existing file is not overwritten."""
     out = tmp_path / "amt.csv"

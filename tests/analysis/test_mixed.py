@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special
 
@@ -205,7 +205,6 @@ def test_refuses_an_interaction_that_is_no_other_effect():
         mixed_model(y, person, image, image % 2, has_interaction=True)
 
 
-@settings(max_examples=60)
 @given(rate=st.floats(0.001, 0.999), sd=st.floats(0, 3))
 def test_marginal_rate_and_back(rate, sd):
     """The intercept found for a rate has that rate, and the slopes are its derivatives."""

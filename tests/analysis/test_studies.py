@@ -6,6 +6,8 @@ import pytest
 from analysis.cli import main
 from analysis.studies import CompareError, published_rows, study_rows
 
+pytestmark = pytest.mark.slow  # reports with their figures
+
 
 @pytest.fixture(scope="module")
 def report(golden, tmp_path_factory):

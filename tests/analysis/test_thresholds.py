@@ -68,6 +68,7 @@ def test_the_fit_is_the_maximum_of_the_likelihood():
     assert np.log([fit.threshold_ms, fit.slope, fit.sd_log]) == pytest.approx(best.x, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_the_interval_is_about_new_people():
     """Where people differ (sd .3 of ln T) 95 % intervals hold the population's middle about as often as they say."""
     held = 0

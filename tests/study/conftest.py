@@ -3,13 +3,14 @@
 import dataclasses
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # pictures.py lies beside the te
 
 from pictures import make_set
 
-from study import create_app, db, lifecycle, sessions
+from study import create_app, db, lifecycle, researchers, sessions
 from study.config import Settings, read_settings
 from study.definition import StudyDefinition, parse_definition
 from study.design import PlannedTrial
@@ -45,6 +46,15 @@ n_low_anchor = 1
 n_instructed = 1
 n_spare = 0
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Passwords hashed by Argon2 as everywhere, with the least work that it takes."""
+    assert researchers.hasher.memory_cost >= 19 * 1024, "KiB: OWASP's least"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(researchers, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

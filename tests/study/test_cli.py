@@ -105,6 +105,7 @@ def test_researchers_are_added_with_a_password_from_standard_input(run):
     assert run("researcher", "add", "me@x.org", "--password-stdin", input="short\n").exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_demonstration_is_prepared_once(desk, settings, tmp_path):
     """Again it keeps everything; with other pictures it makes the next version."""
     first = make_set(tmp_path / "first", n=30, n_random=4)
@@ -144,6 +145,7 @@ def test_too_few_photographs_are_one_line(tmp_path):
         adapt(parse_definition(text), read_manifest(make_set(tmp_path / "set", n=7)))
 
 
+@pytest.mark.outside
 def test_commands_in_a_shell(tmp_path):
     """A wrong setting is one line; a command that needs no instance makes none; torch and pandas are not loaded."""
     environment = {**os.environ, "DATABASE_URL": "mysql://x"}
@@ -161,6 +163,7 @@ def test_commands_in_a_shell(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.outside
 def test_a_port_in_use_names_another(tmp_path):
     """The message holds the command to type."""
     import socket

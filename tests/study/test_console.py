@@ -176,6 +176,7 @@ def work_off(desk, settings):
         work(desk, settings, job.id)
 
 
+@pytest.mark.outside
 def test_reports_are_jobs_and_each_is_kept(client, desk, study, settings):
     """Asking twice makes one job; the page tells how far it is; the next press is a report of its own."""
     rates = {"lite": 0.3, "random": 0.1}
@@ -237,6 +238,7 @@ def test_a_bundle_is_made_and_gone_after_a_withdrawal(client, desk, study, setti
     assert list(settings.bundles.glob("*/*")) == []
 
 
+@pytest.mark.outside
 def test_a_failed_report_says_why_and_the_next_is_another(client, desk, study, settings, participant):
     """The analysis' own line is shown, with the list of jobs, too; what was there stays."""
     participant.begin()

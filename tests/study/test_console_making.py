@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import NOW, SMALL
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pictures import make_set
 from PIL import Image
@@ -81,7 +81,6 @@ def test_a_wrong_form_is_explained_and_kept(client, study, change, words):
     assert 'value="Fresh"' in reply.text, "what was typed is still there"
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(st.text(max_size=40), st.text(max_size=60))
 def test_whatever_is_typed_becomes_toml_that_says_it(title, contact):
     text = toml_of({**FORM, "study.title": title, "study.contact": contact})
@@ -90,7 +89,6 @@ def test_whatever_is_typed_becomes_toml_that_says_it(title, contact):
     assert definition.study.contact == contact
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(st.text(max_size=80))
 def test_no_typed_settings_break_the_form(more):
     try:
@@ -122,6 +120,7 @@ def test_cost_is_arithmetic():
     assert found.total == pytest.approx(18 * definition.minutes)
 
 
+@pytest.mark.outside
 def test_the_estimate_follows_the_form(client, study, two_models):
     """Time and money at once; certainty from the analysis' own simulation; a wrong form says what is missing."""
     form = {**FORM, **SMALLER, "n_participants": "30", "pay_per_hour": "12", "fee_percent": "50"}
@@ -137,6 +136,7 @@ def test_the_estimate_follows_the_form(client, study, two_models):
     assert wrong.status_code == 200
 
 
+@pytest.mark.outside
 def test_a_difference_is_asked_for_in_the_layout_of_the_study():
     """Two rates, the second where there is room; the answer never passes what the photographs allow."""
     question = Question("between", 32, 15, 30, 40, 20)
@@ -266,7 +266,6 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
     assert {p.name for p in tmp_path.rglob("*")} <= {"x.zip", "out", "manifest.json"}
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(st.binary(max_size=64))
 def test_what_is_no_picture_is_never_kept(tmp_path_factory, data):
     settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path_factory.mktemp("i"))})

@@ -52,6 +52,7 @@ def test_the_same_data_give_the_same_bytes(bundle):
     assert bundle("a.zip").read_bytes() == bundle("b.zip").read_bytes()
 
 
+@pytest.mark.outside
 def test_the_script_in_the_bundle_rebuilds_the_export(bundle, desk, settings, filled, tmp_path):
     """Every file of the export, byte for byte, by the bundle's own script and the standard library."""
     root = bundle()
@@ -64,6 +65,7 @@ def test_the_script_in_the_bundle_rebuilds_the_export(bundle, desk, settings, fi
     assert {p.relative_to(tmp_path / "again"): p.read_bytes() for p in (tmp_path / "again").rglob("*.*")} == files
 
 
+@pytest.mark.outside
 def test_a_bundle_comes_out_again_and_every_change_of_it_is_told(bundle, tmp_path):
     """Plan, pixels and report: what was altered, and nothing else."""
     whole = bundle("whole.zip", with_results=True)

@@ -60,6 +60,7 @@ def check_migrations(database, stimuli, tmp_path):
     require_current(database)
 
 
+@pytest.mark.slow
 def test_migrations_on_sqlite(sqlite, stimuli, tmp_path):
     """Every revision goes up and down with data in it; head is the models."""
     check_migrations(sqlite, stimuli, tmp_path)

@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from study.definition import load_preset
@@ -41,7 +41,6 @@ def plan(definition, manifest, *, study_seed=1, seed=2):
 
 
 @given(study_seed=SEEDS, seed=SEEDS)
-@settings(max_examples=60, deadline=None)
 def test_the_default_plan_is_the_papers(study_seed, seed):
     """10 practice, then 40 test trials with 4 low anchors and 2 instructed ones among them, the first one scored."""
     trials = plan(load_preset(), paper_manifest(), study_seed=study_seed, seed=seed).trials
@@ -53,7 +52,6 @@ def test_the_default_plan_is_the_papers(study_seed, seed):
 
 
 @given(n_test=st.integers(1, 30), n_low=st.integers(0, 5), n_instructed=st.integers(0, 4), seed=SEEDS)
-@settings(max_examples=100, deadline=None)
 def test_sides_and_orders_are_crossed_and_balanced_where_nothing_is_told(n_test, n_low, n_instructed, seed):
     """Each cell as often as the next one, each side and each order as often as the other."""
     definition = define(
@@ -86,7 +84,6 @@ def test_practice_tosses_coins():
 
 
 @given(seed=SEEDS, study_seed=SEEDS)
-@settings(max_examples=30, deadline=None)
 def test_the_same_seed_gives_the_same_plan(seed, study_seed):
     """And another seed gives another."""
     definition, manifest = load_preset(), paper_manifest()
@@ -96,7 +93,6 @@ def test_the_same_seed_gives_the_same_plan(seed, study_seed):
 
 
 @given(per_group=st.integers(1, 4), study_seed=SEEDS)
-@settings(max_examples=60, deadline=None)
 def test_roles_share_no_photo_and_no_group_in_the_whole_study(per_group, study_seed):
     """A photograph that is practice for one participant is never a test for another."""
     manifest = paper_manifest(90, n_random=20, per_group=per_group)
@@ -129,7 +125,6 @@ def test_too_few_photographs_are_told_with_their_motifs(n, per_group, said):
 
 
 @given(data=st.data(), seed=SEEDS)
-@settings(max_examples=80, deadline=None)
 def test_void_trials_never_change_the_past_and_are_replaced_in_kind(data, seed):
     """What was shown stays; each replacement has its trial's index, role, condition and a photo not yet seen."""
     whole = plan(load_preset(), paper_manifest(90), seed=seed)
@@ -153,7 +148,6 @@ def test_void_trials_never_change_the_past_and_are_replaced_in_kind(data, seed):
 
 
 @given(seed=SEEDS, n_arms=st.integers(1, 5))
-@settings(max_examples=40, deadline=None)
 def test_arms_come_in_permuted_blocks(seed, n_arms):
     """After every whole block each arm has been dealt equally often."""
     models = tuple(f"m{i}" for i in range(n_arms))
@@ -252,7 +246,6 @@ def cell_of(trial):
     slot=st.integers(0, 300),
     seed=SEEDS,
 )
-@settings(max_examples=150, deadline=None)
 def test_every_design_is_balanced_without_repeats_and_pure(preset, n, n_models, assignment, photos, slot, seed):
     """Sides, orders, kinds as often as the other; conditions as often as the next; each photo once; same again."""
     models = tuple(f"m{i}" for i in range(n_models))
@@ -346,7 +339,6 @@ def test_what_a_design_needs_is_said(preset, manifest, words):
 
 
 @given(study_seed=SEEDS, n_archive=st.integers(26, 40), n_originals=st.integers(26, 40), per_group=st.integers(1, 2))
-@settings(max_examples=25, deadline=None)
 def test_single_pictures_of_archive_photographs_stand_beside_others_originals(
     study_seed, n_archive, n_originals, per_group
 ):

@@ -15,6 +15,8 @@ from study.export import write_export
 from study.models import SessionRow
 from study.simulate import Parameters, simulate
 
+pytestmark = pytest.mark.slow  # each simulates a study of its design
+
 HEAD = '[study]\ntitle = "x"\ncontact = "lab@example.org"\n'
 SHORT = HEAD + "[practice]\nn_trials = 0\n[catch]\nn_low_anchor = 0\nn_instructed = 0\n"
 NO_SPREAD = Parameters(sd_participant=0, sd_image=0, lapse=0.05, seed=4)

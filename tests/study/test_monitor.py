@@ -72,6 +72,7 @@ class Meter:
         return done
 
 
+@pytest.mark.slow
 def test_ten_thousand_participants_are_counted_once_and_then_only_who_went_on(desk, large):
     """The first look answers before the trials are counted; the next costs a twentieth of that; a third nothing."""
     watch, meter = Watch(), Meter(desk.database)

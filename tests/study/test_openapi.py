@@ -13,6 +13,8 @@ from sqlalchemy import func, select
 
 from study.models import AnswerRow, SessionRow, TrialRow
 
+pytestmark = pytest.mark.slow  # generated requests to every operation
+
 SPEC = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
 DOCUMENTED = ("participant.", "health.")
 

@@ -13,6 +13,8 @@ from study.serving import in_thread
 from study.studies import find_row
 from study.web import now
 
+pytestmark = pytest.mark.outside  # a server to look at
+
 
 @pytest.fixture
 def address(app):

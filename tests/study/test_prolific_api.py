@@ -126,6 +126,7 @@ def recruited(app: Flask, desk: Desk, study: Study) -> Study:
     return study
 
 
+@pytest.mark.outside
 def test_who_gave_every_answer_is_ready_and_nobody_else(desk: Desk, recruited: Study, api: ProlificApi) -> None:
     """Complete, or complete and then withdrawn: ready. Everything doubtful goes to a person, with the reason."""
     payments = read_payments(desk, api, recruited.slug)
@@ -137,6 +138,7 @@ def test_who_gave_every_answer_is_ready_and_nobody_else(desk: Desk, recruited: S
     assert all(one.reason for one in payments.of("look"))
 
 
+@pytest.mark.outside
 def test_approving_pays_the_ready_once_and_says_so(
     desk: Desk, recruited: Study, api: ProlificApi, fake: tuple[Fake, str]
 ) -> None:
@@ -152,6 +154,7 @@ def test_approving_pays_the_ready_once_and_says_so(
     assert not any("REJECT" in str(asked) for asked in fake[0].asked)
 
 
+@pytest.mark.outside
 def test_an_interrupted_approval_stops_and_can_go_on(
     desk: Desk, recruited: Study, api: ProlificApi, fake: tuple[Fake, str]
 ) -> None:
@@ -162,6 +165,7 @@ def test_an_interrupted_approval_stops_and_can_go_on(
     assert "pause of 7 s" in done.problems[0]
 
 
+@pytest.mark.outside
 def test_the_token_appears_nowhere(
     app: Flask, desk: Desk, recruited: Study, fake: tuple[Fake, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -202,6 +206,7 @@ def test_the_token_appears_nowhere(
         read_settings({"TRUEHUE_PROLIFIC_URL": "http://elsewhere.example"})
 
 
+@pytest.mark.outside
 def test_the_console_shows_and_approves_as_a_job(
     app: Flask, desk: Desk, recruited: Study, fake: tuple[Fake, str]
 ) -> None:

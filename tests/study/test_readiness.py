@@ -7,7 +7,6 @@ import math
 import pytest
 from conftest import NOW, SMALL
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 from sqlalchemy import select
@@ -230,7 +229,6 @@ def test_the_page_of_trials_tells_its_screen_and_each_fact_is_kept_once(particip
     assert found["colour_depth"].is_passed is None, "asked for, but not told"
 
 
-@hypothesis_settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

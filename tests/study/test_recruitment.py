@@ -324,6 +324,7 @@ def signed_study(desk: Desk, study: Study, prolific_keys: tuple[rsa.RSAPrivateKe
     return study
 
 
+@pytest.mark.outside
 def test_a_signed_entry_is_let_in(
     client: FlaskClient, signed_study: Study, prolific_keys: tuple[rsa.RSAPrivateKey, str]
 ) -> None:
@@ -332,6 +333,7 @@ def test_a_signed_entry_is_let_in(
     assert "I agree and start" in page.text
 
 
+@pytest.mark.outside
 def test_forged_entries_are_refused(
     client: FlaskClient, desk: Desk, signed_study: Study, prolific_keys: tuple[rsa.RSAPrivateKey, str]
 ) -> None:
@@ -385,6 +387,7 @@ def test_a_visitor_sends_the_server_nowhere(
     assert asked == []
 
 
+@pytest.mark.outside
 def test_a_signed_study_cannot_be_entered_by_posting_past_the_door(
     client: FlaskClient, desk: Desk, signed_study: Study
 ) -> None:

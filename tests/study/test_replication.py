@@ -38,6 +38,7 @@ def test_the_truth_is_the_published_table():
     assert {name: round(100 * rate, 6) for name, rate in TRUTH.items()} == published
 
 
+@pytest.mark.outside
 def test_a_small_replication_has_every_row(places, tmp_path):
     """Two arms of three people over HTTP: each condition's row counts what its people answered."""
     app = create_app(read_settings(humans.environment(places)))
@@ -65,6 +66,7 @@ def test_a_small_replication_has_every_row(places, tmp_path):
     assert all(f"| {name} |" in text for name in counts)
 
 
+@pytest.mark.slow
 def test_repeats_go_on_where_they_were_stopped(places, monkeypatch):
     """Interrupted after the first, with a line half written: the rest is run, and nothing twice."""
     path = places.repeats

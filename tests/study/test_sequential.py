@@ -16,6 +16,7 @@ def file(settings):
     return settings.reports / "small" / "sequential-v1.json"
 
 
+@pytest.mark.outside
 def test_a_declared_look_is_computed_once_a_minute(make_study, desk, settings, file, monkeypatch):
     """By the analysis, on a snapshot, with its time."""
     study = make_study(DECLARED)

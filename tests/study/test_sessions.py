@@ -345,6 +345,7 @@ def test_times_come_from_the_caller(desk, study):
     assert (second.shown_at_utc, second.answered_at_utc) == (NOW + timedelta(seconds=10), NOW + timedelta(seconds=20))
 
 
+@pytest.mark.slow
 def test_thirty_simultaneous_starts_keep_the_arms_balanced(desk, make_study, two_models):
     """Each arm gets fifteen, each slot is taken once."""
     study = make_study(slug="two", path=two_models)

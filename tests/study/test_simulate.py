@@ -74,6 +74,7 @@ def test_an_impossible_truth_is_one_line(desk, study, rates, parameters, n, mess
         assert connection.scalar(select(func.count()).select_from(SessionRow)) == 0
 
 
+@pytest.mark.slow
 def test_the_stated_truth_is_observed(desk, make_study, tmp_path):
     """300 participants with lapses and bias, no spread over photos: the mean is within 4 standard errors."""
     study = make_study()
@@ -96,6 +97,7 @@ def test_the_stated_truth_is_observed(desk, make_study, tmp_path):
     assert 0.92 < sum(map(bool, instructed)) / n <= 0.999
 
 
+@pytest.mark.slow
 def test_photos_differ_as_stated(desk, make_study):
     """With a spread over photographs their rates differ by more than chance; the effect belongs to the photograph."""
     study = make_study()
@@ -173,6 +175,7 @@ def data_only(instance_with_study, tmp_path):
     database.dispose()
 
 
+@pytest.mark.outside
 def test_over_http_the_same_people_answer_the_same(app, desk, study, data_only):
     """Interrupted after the first of five, gone on with by another call: what is stored is what data only stores."""
 
@@ -210,6 +213,7 @@ def test_an_address_without_the_study_is_one_line(desk, study, url, options, mes
         assert connection.scalar(select(func.count()).select_from(SessionRow)) == 0
 
 
+@pytest.mark.outside
 def test_another_instance_is_noticed(app, desk, study, stimuli, tmp_path):
     """The server knows no such study: one line, nobody has begun."""
     database = Database(f"sqlite:///{tmp_path / 'other'}.sqlite3")

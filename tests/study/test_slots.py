@@ -46,6 +46,7 @@ def check_simultaneous_starts(database, stimuli, root):
     assert all({arm_of[slot], arm_of[slot + 1]} == {"lite", "deep"} for slot in range(0, 50, 2))
 
 
+@pytest.mark.slow
 def test_fifty_simultaneous_starts_on_sqlite(two_models, tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
     check_simultaneous_starts(database, two_models, tmp_path / "s")
