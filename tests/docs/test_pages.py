@@ -104,6 +104,9 @@ def test_anchors_are_those_of_the_site(tmp_path: Path) -> None:
 def test_every_page_is_in_the_navigation() -> None:
     """Each page has one place, and a page that appears gets one by its folder."""
     names = [path.relative_to(nav.DOCS).as_posix() for path in blocks.site_pages()]
+    # A page that begins with anything but its title would be taken for a part of another one, and never be tested.
+    assert {*nav.DOCS.glob("*.md"), *nav.DOCS.glob("[!r]*/*.md")} <= {*blocks.site_pages()}
+    assert list(nav.missing()) == []
     added = ["how-to/new.md", "explanation/new.md", "new.md", "decisions/0099-new.md"]
     arranged = nav.arrange([*names, *added])
     assert sorted(name for listed in arranged.values() for name in listed) == sorted([*names, *added])

@@ -37,7 +37,8 @@ def generate() -> dict[str, str]:
 def argparse_page(package: str) -> str:
     """Describe `python -m colorizer` or `python -m analysis`: every command with what its parser says of itself."""
     parser = parser_of(package)
-    out = [f"# python -m {package}\n", "Generated from the program's own parser.\n"]
+    whence = f"Generated from the program's own parser. Installed, it is also called `truehue-{package}`.\n"
+    out = [f"# python -m {package}\n", whence]
     for name, sub in _subcommands(parser):
         out.append(f"## {name}\n\n{_sentence(sub.description or '')}\n")
         usage = re.sub(r"\s+", " ", sub.format_usage().removeprefix("usage: ")).strip()
@@ -84,7 +85,8 @@ def _default_of(action: argparse.Action) -> str:
 
 def click_page() -> str:
     """Describe `flask --app study`: every command of the study server."""
-    out = ["# flask --app study\n", "Generated from the program's own commands.\n"]
+    whence = "Generated from the program's own commands. Installed, it is also called `truehue-study`.\n"
+    out = ["# flask --app study\n", whence]
     for name, command in _click_commands(study_commands(), ""):
         context = click.Context(command, info_name=f"flask --app study {name}")
         usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
@@ -313,6 +315,8 @@ def _code(text: str) -> str:
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return ""
+    if not any(cells[-1] for cells in rows):  # no command of this table has a default: its column would be empty
+        head, rows = head[:-1], [cells[:-1] for cells in rows]
 
     def row(cells: tuple[str, ...]) -> str:
         return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|") for cell in cells) + " |"
