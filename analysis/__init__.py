@@ -9,7 +9,13 @@ Names are loaded when they are first asked for, so that `python -m analysis --he
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+if find_spec("pandas") is None:  # the wheel alone brings the code and nothing that it needs
+    raise ModuleNotFoundError(
+        "analysis needs packages that are not installed; in a checkout run: pip install '.[analysis]'", name="pandas"
+    )
 
 if TYPE_CHECKING:
     from analysis.archive import ExportError

@@ -1,5 +1,12 @@
 """Truehue's study server: shows pairs of pictures, and keeps every answer."""
 
+from importlib.util import find_spec
+
+if find_spec("flask") is None:  # the wheel alone brings the code and nothing that it needs
+    raise ModuleNotFoundError(
+        "study needs packages that are not installed; in a checkout run: pip install '.[study]'", name="flask"
+    )
+
 from flask import Flask
 
 from study import cli, console, health, home, lab, participant, web, words

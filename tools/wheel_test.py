@@ -199,6 +199,9 @@ def main() -> int:
                            cwd=place, environment=clean)  # fmt: skip
                 if told.strip() != "None":
                     raise WheelError("expected an environment without torch")
+                told = run(commands / "truehue-colorizer", "models", cwd=place, environment=clean, status=1)
+                if "run: pip install '.[colorizer]'" not in told:
+                    raise WheelError(f"a missing extra: expected the line that installs it, got\n{told}")
             study_to_report(commands, place, clean)
             demonstration(commands, place, clean)
             if with_colorizer:

@@ -120,3 +120,5 @@ def test_links_that_leave_the_site_become_names() -> None:
     assert plain_links(text, page) == (
         "the server (`deploy`) [F](../formats.md#a) [web](https://a.b)\n\n    [x](../../tools/smoke.py)\n"
     )
+    folders = "[why](../explanation/), [screens](../screenshots/)"
+    assert plain_links(folders, page) == "[why](../explanation/pooled-wilson.md), screens"

@@ -80,9 +80,10 @@ def plain_links(text: str, page: Path) -> str:
             return match[0]
         path = (page.parent / name).resolve()
         if path.is_relative_to(DOCS):
-            if path.is_dir():
-                return match[0].replace(target, f"{target.rstrip('/')}/index.md") if _has_index(path) else shown
-            return match[0]
+            if not path.is_dir():
+                return match[0]
+            first = _first_in(path)
+            return match[0].replace(f"]({target}", f"]({os.path.relpath(first, page.parent)}") if first else shown
         if path == ROOT / "README.md" or path == ROOT / "CONTRIBUTING.md":
             home = os.path.relpath(DOCS / ("index.md" if path.name == "README.md" else "contributing.md"), page.parent)
             return match[0].replace(target, home)
@@ -97,8 +98,10 @@ def plain_links(text: str, page: Path) -> str:
     return "".join(parts)
 
 
-def _has_index(folder: Path) -> bool:
-    return (folder / "index.md").exists()
+def _first_in(folder: Path) -> Path | None:
+    """Give the page that stands first in the navigation among those of a folder, which has no page itself."""
+    names = [path.relative_to(DOCS).as_posix() for path in site_pages() if path.parent == folder]
+    return next((DOCS / name for listed in arrange(names).values() for name in listed), None)
 
 
 def _moved(text: str) -> str:
