@@ -17,7 +17,7 @@ UNIT_ONLY := not outside and not chromium and not firefox and not postgresql and
 RUNS ?= 100
 WHOLE ?= 3
 
-.PHONY: coverage-tests flakes mutants wheel-test timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report test-docs table bench-backends stimuli-demo clean replication docs docs-serve
+.PHONY: class coverage-tests flakes mutants wheel-test timing bench-analysis coverage bench-mixed help bench fuzz setup demo test lint types format smoke leaks chaos load serve screenshots console-flow words report test-docs table bench-backends stimuli-demo clean replication docs docs-serve
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,14 @@ else
 demo: $(VENV)/.base  ## take the test on your own machine; PHOTOS=DIR uses your own photographs
 	@$(BIN)/python -m flask --app study demo --port $(PORT)
 endif
+
+ifneq ($(strip $(FAKES)$(PHOTOS)),)
+class: $(VENV)/.colorizer
+else
+class: $(VENV)/.base  ## a class takes the test on its phones: NAME=8b LANGUAGE=de PHOTOS=DIR FAKES='ann=DIR bob=DIR' HOST=ADDRESS
+endif
+	@$(BIN)/python -m flask --app study class --port $(PORT) $(if $(NAME),--name "$(NAME)") $(if $(filter command,$(origin LANGUAGE)),--language $(LANGUAGE)) \
+	    $(if $(HOST),--host $(HOST)) $(if $(PHOTOS),--photos "$(PHOTOS)") $(foreach fake,$(FAKES),--fakes $(fake))
 
 test: $(VENV)/.all  ## lint, types, import rules and every test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ if find_spec("flask") is None:  # the wheel alone brings the code and nothing th
 
 from flask import Flask
 
-from study import cli, console, health, home, lab, participant, web, words
+from study import classroom, cli, console, health, home, lab, participant, web, words
 from study.config import Settings
 
 
@@ -26,6 +26,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_PATH="/console",
     )
     app.extensions["truehue"] = web.Truehue(settings)
-    for part in (words, web, health, console, participant, home, lab, cli):
+    for part in (words, web, health, console, participant, home, lab, classroom, cli):
         part.init_app(app)
     return app

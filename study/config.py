@@ -31,6 +31,8 @@ class Settings:
     accel_prefix: str = ""
     """If set, pictures are answered with X-Accel-Redirect under this internal location, so nginx sends the bytes."""
     is_demo: bool = False
+    classroom: str = ""
+    """The study that a class takes (`make class`): the address without a path leads there."""
     contact: str = ""
     is_https: bool = False
     """Cookies of the console are marked Secure, and browsers are told to come by https only (HSTS)."""
@@ -145,6 +147,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         database_url=_database_url(env.get("DATABASE_URL", ""), instance),
         accel_prefix=env.get("TRUEHUE_ACCEL_PREFIX", "").rstrip("/"),
         is_demo=_is_on(env, "TRUEHUE_DEMO"),
+        classroom=env.get("TRUEHUE_CLASS", ""),
         contact=env.get("TRUEHUE_CONTACT", ""),
         is_https=_is_on(env, "TRUEHUE_HTTPS"),
         n_proxies=_count(env, "TRUEHUE_PROXIES", 0),

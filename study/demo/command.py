@@ -8,14 +8,11 @@ import dataclasses
 import hashlib
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.request
 import webbrowser
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +25,7 @@ from study.config import Settings, read_settings
 from study.db import Database
 from study.definition import StudyDefinition, parse_definition
 from study.demo.errors import DemoError
+from study.demo.hosting import check_port, has_display, host_until_ctrl_c
 from study.manifest import REAL, Manifest, ManifestError, read_manifest
 from study.models import SessionRow, StudyRow
 from study.sessions import Desk
@@ -42,12 +40,11 @@ N_SIMULATED = 40
 SIMULATED_RATE = 0.30
 LOW_ANCHOR_RATE = 0.13
 RESEARCHER = "demo@localhost"
-START_TIMEOUT_S = 30
 
 
 def demo(*, port: int, photos: Path | None, is_browser_wanted: bool) -> None:
     """Bring the demonstration up and keep it up until Ctrl-C."""
-    _check_port(port)
+    check_port(HOST, port, command="make demo")
     environment = {"TRUEHUE_INSTANCE": ".demo", **os.environ, "TRUEHUE_DEMO": "1"}
     settings = read_settings(environment)
     settings.prepare()
@@ -64,19 +61,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _check_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise DemoError(
-                f"port {port} of {HOST} cannot be used ({error.strerror}); choose another: make demo PORT={port + 1}"
-            ) from None
-
-
-def find_stimuli(settings: Settings, photos: Path | None) -> Path:
-    """Find the shipped stimulus set, or render the person's photographs."""
+def find_stimuli(settings: Settings, photos: Path | None, fakes: Mapping[str, Path] | None = None) -> Path:
+    """Find the shipped set, or render somebody's photographs, with `fakes` (name → folder) of other colorizers."""
     if photos is None:
         shipped = Path(str(files("study").joinpath("demo", "stimuli")))
         if not (shipped / "manifest.json").is_file():
@@ -84,13 +70,22 @@ def find_stimuli(settings: Settings, photos: Path | None) -> Path:
         return shipped
     if not photos.is_dir():
         raise DemoError(f"{photos} is not a folder; name a folder of photographs: make demo PHOTOS=DIR")
-    out = settings.instance / "photos" / _folder_name(photos)
+    for name, folder in (fakes or {}).items():
+        if not folder.is_dir():
+            raise DemoError(f"{name}: {folder} is not a folder; name a folder of coloured pictures: FAKES='{name}=DIR'")
+    out = (
+        settings.instance
+        / "photos"
+        / "-".join([_folder_name(photos), *(_folder_name(f) for f in (fakes or {}).values())])
+    )
     if _is_whole(out):
         click.echo(f"using the pictures rendered before from {photos}")
         return out
     shutil.rmtree(out, ignore_errors=True)
     click.echo(f"colouring the photographs of {photos} …")
     command = [sys.executable, "-m", "colorizer", "stimuli", "--real", str(photos), "--model", MODEL, "random"]
+    for name, folder in (fakes or {}).items():
+        command += ["--fake", f"{name}={folder}"]
     options = ["--n-random", str(N_RANDOM), "--name", "your-photographs", "--out", str(out)]
     # It writes the set whole or not at all.
     if subprocess.run([*command, *options], check=False).returncode != 0:  # noqa: S603 - our own program, no shell
@@ -144,32 +139,36 @@ def prepare(desk: Desk, settings: Settings, stimuli: Path, *, n_simulated: int =
     text = files("study").joinpath("demo", "demo.toml").read_text(encoding="utf-8")
     manifest = read_manifest(stimuli)
     definition = adapt(parse_definition(text, where="demo.toml"), manifest)
-    _current(desk, settings, "demo", definition, manifest, stimuli)
+    current(desk, settings, "demo", definition, manifest, stimuli)
     about = dataclasses.replace(definition.study, title="The demonstration with simulated participants")
     told = dataclasses.replace(definition, study=about)
-    simulated = _current(desk, settings, "demo-simulated", told, manifest, stimuli)
+    simulated = current(desk, settings, "demo-simulated", told, manifest, stimuli, seed=2016)
     lifecycle.change(desk.database, simulated.name, "closed", actor="demo", now=_now())
-    with desk.database.reading() as connection:
-        done = connection.scalar(
-            select(func.count()).select_from(SessionRow).where(SessionRow.study_id == simulated.id)
-        )
-    if (done or 0) < n_simulated:
-        rates = dict.fromkeys(simulated.pools.arms, SIMULATED_RATE)
-        if definition.catch.n_low_anchor:
-            rates[definition.catch.low_anchor_condition] = LOW_ANCHOR_RATE
-        simulate(
-            desk,
-            simulated,
-            n_participants=n_simulated - (done or 0),
-            rates=rates,
-            parameters=Parameters(seed=2016),
-            now=_now(),
-        )
+    rates = dict.fromkeys(simulated.pools.arms, SIMULATED_RATE)
+    if definition.catch.n_low_anchor:
+        rates[definition.catch.low_anchor_condition] = LOW_ANCHOR_RATE
+    simulate_up_to(desk, simulated, n_simulated, rates, Parameters(seed=2016))
     return simulated
 
 
-def _current(
-    desk: Desk, settings: Settings, slug: str, definition: StudyDefinition, manifest: Manifest, stimuli: Path
+def simulate_up_to(desk: Desk, study: Study, n: int, rates: dict[str, float], parameters: Parameters) -> None:
+    """Let simulated people take part until there are `n` sessions."""
+    with desk.database.reading() as connection:
+        query = select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study.id)
+        done = connection.scalar(query) or 0
+    if done < n:
+        simulate(desk, study, n_participants=n - done, rates=rates, parameters=parameters, now=_now())
+
+
+def current(
+    desk: Desk,
+    settings: Settings,
+    slug: str,
+    definition: StudyDefinition,
+    manifest: Manifest,
+    stimuli: Path,
+    *,
+    seed: int | None = None,
 ) -> Study:
     """Give the newest version of a study if it is what it should be; make the next one if not."""
     with desk.database.reading_session() as session:
@@ -187,7 +186,7 @@ def _current(
         stimuli,
         slug=slug,
         now=_now(),
-        seed=2016 if slug == "demo-simulated" else None,
+        seed=seed,
         is_new_version=newest is not None,
     )
     lifecycle.change(desk.database, made.name, "running", actor="demo", now=_now())
@@ -205,59 +204,21 @@ def _serve(
     is_browser_wanted: bool,
 ) -> None:
     address = f"http://{HOST}:{port}/"
-    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with Ctrl-C ignored
-        signal.signal(ending, _end)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "study", "work"], env=environment, stdout=subprocess.DEVNULL
-    )
-    server = subprocess.Popen(  # noqa: S603 - our own program, no shell
-        [sys.executable, "-m", "gunicorn", "study:create_app()", "--bind", f"{HOST}:{port}", "--workers", "1",
-         "--worker-class", "gthread", "--threads", "8", "--log-level", "warning", "--no-control-socket"],
-        env=environment,
-    )  # fmt: skip
-    try:
-        _wait_for(server, address)
+
+    def begin() -> None:
         click.echo(f"\n  Take the test:   {address}")
         click.echo(f"  Console:         {address}console/enter/{link}   (this link works once)")
         click.echo("\n  Ctrl-C ends it; the answers stay in " + str(settings.instance) + "\n")
-        if is_browser_wanted and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        if is_browser_wanted and has_display():
             webbrowser.open(address)
         # The simulated report is built ahead, so that it is there when somebody opens it.
-        threading.Thread(target=_build_ahead, args=(desk, settings, simulated), daemon=True).start()
-        code = server.wait()
-        if code:
-            raise DemoError(f"the server ended with status {code}; the lines above say why")
-    except KeyboardInterrupt:
-        click.echo("\nbye")
-    finally:
-        for process in (server, worker):
-            if process.poll() is None:
-                process.terminate()
-        for process in (server, worker):
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        threading.Thread(target=build_ahead, args=(desk, settings, simulated), daemon=True).start()
+
+    host_until_ctrl_c(environment, host=HOST, port=port, threads=8, is_worker_wanted=True, begin=begin)
 
 
-def _end(number: int, _frame: object) -> None:
-    raise KeyboardInterrupt(number)
-
-
-def _build_ahead(desk: Desk, settings: Settings, simulated: Study) -> None:
+def build_ahead(desk: Desk, settings: Settings, simulated: Study) -> None:
+    """Build a study's report unless somebody does or has."""
     state, folder, is_mine = reports.claim(desk, settings, simulated.id, now=_now())
     if is_mine:
         reports.build(desk, settings, simulated.id, folder, state, now=_now())
-
-
-def _wait_for(server: subprocess.Popen[bytes], address: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise DemoError(f"the server ended with status {server.returncode}; the lines above say why")
-        try:
-            with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own address
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise DemoError(f"the server did not answer within {START_TIMEOUT_S} s")

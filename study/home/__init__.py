@@ -2,7 +2,9 @@
 
 from flask import Flask
 
-from study.home.views import blueprint
+from study.home.views import blueprint, report_response
+
+__all__ = ["blueprint", "init_app", "report_response"]
 
 
 def init_app(app: Flask) -> None:

@@ -14,9 +14,11 @@ DEMO_SIMULATED = "demo-simulated"
 
 
 @blueprint.get("/")
-def index() -> str:
-    """Show the two ways into the demo, or nothing that tells what runs here."""
+def index() -> str | Redirect:
+    """Lead a class to its test; show the two ways into the demo; or nothing that tells what runs here."""
     settings = truehue().settings
+    if settings.classroom:
+        return redirect(url_for("participant.door", slug=settings.classroom))
     if not settings.is_demo:
         return render_template("home/index.html", contact=settings.contact)
     return render_template(
