@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from analysis.bootstrap import nested_bootstrap, participant_bootstrap, two_way_bootstrap
     from analysis.compare import Difference, difference, pairwise
     from analysis.estimate import FoolRate, fool_rate
-    from analysis.exports import analyse
+    from analysis.exports import Export
     from analysis.foreign import read_table
     from analysis.hype import hype_infinity, hype_time
     from analysis.judgements import analyse_table
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from analysis.results import Results
     from analysis.sensitivity import YesNo, yes_no
     from analysis.sequential import Sequence, confidence_sequence
-    from analysis.trials import Export, read_export
+    from analysis.study_results import analyse
+    from analysis.trials import read_export
 
 __all__ = [
     "fool_rate",
@@ -95,9 +96,9 @@ _HOME = {
     "confidence_sequence": "sequential",
     "Sequence": "sequential",
     "read_export": "trials",
-    "Export": "trials",
+    "Export": "exports",
     "ExportError": "archive",
-    "analyse": "exports",
+    "analyse": "study_results",
     "analyse_table": "judgements",
     "read_table": "foreign",
     "make_mapping": "mapping",

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from analysis.archive import AGAIN, ExportError
+from analysis.exports import Export
 from analysis.parsing import refuse
-
-if TYPE_CHECKING:
-    from analysis.trials import Export
 
 
 def check(export: Export) -> None:

@@ -104,7 +104,7 @@ def _add_compare(commands: Any) -> None:
 
 
 def _compare(options: argparse.Namespace, command: str) -> int:
-    from analysis.studies import compare_table, lines, published_rows, study_rows, write_comparison
+    from analysis.studies import compare_table, lines, published_rows, study_rows
 
     rows = [row for path in options.studies for row in study_rows(path)] + published_rows()
     for line in lines(compare_table(rows)):
@@ -113,6 +113,8 @@ def _compare(options: argparse.Namespace, command: str) -> int:
         print("SIMULATED data among these studies.")
     print("Other people and other photographs in each study and in the papers: no test is made between rows.")
     if options.out:
+        from analysis.comparison import write_comparison  # draws, which takes longer than all the rest
+
         print(write_comparison(options.studies, rows, options.out, command=command))
     return 0
 
@@ -144,10 +146,10 @@ def mapping_sections(options: argparse.Namespace) -> dict[str, Any]:
 def read_results(options: argparse.Namespace, advance: Any = lambda _: None) -> Results:
     """Read DATA as what it is, and compute its results; `advance` is told the step that begins."""
     # Imported here, so that --help and a mistyped option answer at once.
-    from analysis.exports import analyse
     from analysis.foreign import is_table, read_table
     from analysis.judgements import analyse_table
     from analysis.mapping import MappingError, make_mapping
+    from analysis.study_results import analyse
     from analysis.trials import read_export
 
     sections = mapping_sections(options)

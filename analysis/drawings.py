@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
@@ -15,10 +15,7 @@ from analysis.preference import abilities
 from analysis.published import FULL_2016
 from analysis.results import Results
 from analysis.sentences import ends, level, number, percent
-
-if TYPE_CHECKING:
-    from analysis.studies import Row
-
+from analysis.studies import Row
 
 # What the two kinds of answer are called beside reaction times.
 ANSWERS = {

@@ -1,367 +1,52 @@
-"""All results of an export, by what its design measures."""
+"""A study's export, read: three tables, what study.json and manifest.json say, and the files beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from analysis.about import FOOL_RATE, JUDGED_REAL, PREFERENCE, THRESHOLD, About, Deviation, Outcome
-from analysis.archive import ExportError
-from analysis.compare import pairwise
-from analysis.designs import PAIR, SINGLE, STAIRCASE, kind_of
-from analysis.designs import PREFERENCE as PREFERRED
-from analysis.detection import Share, detection, interval_bias, lapse_correction, share_of, side_bias
-from analysis.estimate import FoolRate
-from analysis.exclusions import RULES, ExclusionFlow, Selection, is_answered, planned_rules, select, with_excluding
-from analysis.findings import Finding, found_in_export
-from analysis.history import read_history
-from analysis.plan import Plan, read_plan
-from analysis.preference import bradley_terry
-from analysis.quality import exposure, instructed
-from analysis.results import Detail, Results, Variant, assemble, condition_rates
-from analysis.secondary import Mixed
-from analysis.singles import single_results
-from analysis.thresholds import courses, per_participant, thresholds
-from analysis.trials import Export
-from analysis.units import add_behaviour
+from analysis.archive import AGAIN, ExportError, Files
 
-REAL = "real"
-VERSUS = " vs "
+EXPORT_FORMAT = "truehue-export/1"
+MANIFEST_FORMAT = "truehue-stimulus-set/1"
 
 
 @dataclass(frozen=True)
-class _Read:
-    """An export with its plan applied: what every design's analysis starts from."""
+class Export:
+    """One study's data.
 
-    export: Export
-    plan: Plan
-    selection: Selection
-    test: pd.DataFrame
-    kind: str
-    about: About
-    findings: tuple[Finding, ...]
-    trace: pd.DataFrame
+    `trials`, `sessions`, `answers` have the columns of docs/formats.md: text and choices as strings ("" where
+    empty), counts and measures as numbers (NaN), booleans as pandas "boolean" (NA), times as UTC timestamps (NaT).
+    """
 
+    source: str
+    study: dict[str, Any]
+    manifest: dict[str, Any]
+    trials: pd.DataFrame
+    sessions: pd.DataFrame
+    answers: pd.DataFrame
+    sha256: dict[str, str] = field(repr=False)
+    files: Files = field(repr=False)
 
-def analyse(export: Export) -> Results:
-    """Compute all results of an export under the plan of its definition, by the estimators of its design."""
-    plan = read_plan(export.definition)
-    selection = select(export.sessions, export.trials, plan)
-    if selection.test.empty:
-        raise ExportError(
-            f"{export.source}: expected scored test trials of complete sessions, got none "
-            f"({_short_flow(selection.flow)}); wait for complete sessions, then export again"
-        )
-    kind = kind_of(selection.test, export.source)
-    outcome, compute = OF_KIND[kind]
-    design = " and ".join(sorted(selection.test["design"].unique()))
-    read = _Read(
-        export,
-        plan,
-        selection,
-        long_table(selection.test, kind),
-        kind,
-        _about(export, outcome, design),
-        found_in_export(export, selection),
-        _trace(export, selection, kind),
-    )
-    results = compute(read)
-    return replace(
-        results,
-        participants=add_behaviour(results.participants, selection.trials),
-        export=export,
-        sessions=selection.sessions,
-        detail=_detail(read, results.fool_rates),
-    )
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any session was made by a program: every figure and table then says so."""
+        return bool(self.study["is_simulated"]) or bool(self.sessions["is_simulated"].any())
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The canonical study definition."""
+        return dict(self.study["definition"])
 
-def _pairs(read: _Read) -> Results:
-    trials, plan = read.selection.trials, read.plan
-    order = _manifest_order(read)
-    rates = condition_rates(read.test, order, plan.confidence, PAIR)
-    low_anchor = long_table(trials[trials["control"] == "low_anchor"], PAIR)
-    anchors = condition_rates(low_anchor, sorted(low_anchor["condition"].unique()), plan.confidence, PAIR, others=rates)
-    results = assemble(
-        read.about,
-        plan,
-        read.selection.flow,
-        read.test,
-        rates,
-        pairwise(read.test, order, confidence=plan.confidence),
-        read.findings,
-        read.trace,
-    )
-    return replace(results, anchors=anchors, variants=_variants(read, order, rates))
+    def has_original(self, image_id: str) -> bool:
+        """Whether the photograph's own colours are in the set; an archive photograph's are not."""
+        return any(s["image_id"] == image_id and s["condition"] == "real" for s in self.manifest["stimuli"])
 
-
-def _singles(read: _Read) -> Results:
-    order = _manifest_order(read)
-    results = single_results(
-        read.test, read.about, read.plan, read.selection.flow, read.findings, read.trace, order=order
-    )
-    return replace(results, variants=_variants(read, order, results.fool_rates))
-
-
-def _preferences(read: _Read) -> Results:
-    order = [str(name) for name in read.test["condition"].unique()]
-    plan, test = read.plan, read.test
-    rates = condition_rates(test, order, plan.confidence, PREFERRED)
-    # Differences between shares of different pairs say nothing: abilities do.
-    results = assemble(read.about, plan, read.selection.flow, test, rates, (), read.findings, read.trace)
-    # The colour difference of a pair of fakes is not in the manifest, and the original was not shown.
-    results = replace(results, colour=())
-    ability, note = None, ""
-    try:
-        systems = test["condition"].str.split(VERSUS, n=1, expand=True)
-        first = next(name for name in read.export.manifest["conditions"] if systems.isin([name]).any(axis=None))
-        people, photos = (
-            labels if len(labels.unique()) > 1 else None for labels in (test["participant"], test["image"])
-        )
-        ability = bradley_terry(
-            systems[0], systems[1], test["fooled"], participant=people, image=photos, reference=first
-        )
-    except ValueError as error:
-        note = str(error)
-    return replace(results, bradley_terry=ability, note=note, variants=_variants(read, order, rates))
-
-
-def _staircases(read: _Read) -> Results:
-    rows, staircase = read.test, read.export.definition.get("staircase", {})
-    limits = (staircase["min_ms"], staircase["max_ms"]) if {"min_ms", "max_ms"} <= staircase.keys() else None
-    order = [str(name) for name in rows["condition"].unique()]
-    images = rows.groupby(["condition", "image"], sort=False)["correct"].agg(n_trials="size", share_correct="mean")
-    return Results(
-        about=read.about,
-        plan=read.plan,
-        flow=read.selection.flow,
-        fool_rates=(),
-        anchors=(),
-        differences=(),
-        secondary={},
-        mixed=Mixed(),
-        images=images.reset_index().rename(columns={"image": "image_id"}),
-        participants=per_participant(rows),
-        variants=(),
-        image_spread_p={},
-        colour=(),
-        findings=read.findings,
-        test=rows,
-        trace=read.trace,
-        thresholds=thresholds(rows, order, limits, read.plan.confidence),
-        courses=courses(rows),
-    )
-
-
-# What each kind of design measures, and how.
-OF_KIND: dict[str, tuple[Outcome, Callable[[_Read], Results]]] = {
-    PAIR: (FOOL_RATE, _pairs),
-    SINGLE: (JUDGED_REAL, _singles),
-    STAIRCASE: (THRESHOLD, _staircases),
-    PREFERRED: (PREFERENCE, _preferences),
-}
-
-
-def _manifest_order(read: _Read) -> list[str]:
-    found = set(read.test["condition"].unique())
-    return [name for name in read.export.manifest["conditions"] if name in found and name != REAL]
-
-
-def _outcome(trials: pd.DataFrame, kind: str) -> tuple[str, pd.Series[float]]:
-    """Name and values (0/1, NaN without an answer) of what a design's trials count."""
-    if kind == PAIR:
-        return "fooled", trials["fooled"].astype("Float64").astype(float)
-    if kind == STAIRCASE:
-        return "correct", trials["correct"].astype("Float64").astype(float)
-    if kind == SINGLE:
-        name, yes = "judged_real", trials["response"] == REAL
-    else:
-        name, yes = "first_preferred", trials["response"] == trials["side_of_a"]
-    return name, yes.astype(float).where(is_answered(trials))
-
-
-def _condition(trials: pd.DataFrame, kind: str) -> pd.Series[str]:
-    """The condition that a trial speaks about: under test, compared ("a vs b"), or (staircase) of its session."""
-    if kind == PREFERRED:
-        return trials["condition_a"] + VERSUS + trials["condition_b"]
-    if kind != STAIRCASE:
-        return trials["condition_a"]
-    fakes = trials[trials["condition_a"] != REAL]
-    names = fakes.groupby("session_id")["condition_a"].agg(lambda one: " + ".join(sorted(set(one))))
-    return trials["session_id"].map(names).fillna("none")
-
-
-def long_table(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """An export's scored trials with the columns that every estimator knows: condition, participant, image, fooled."""
-    _, outcome = _outcome(trials, kind)
-    table = pd.DataFrame(
-        {
-            "condition": _condition(trials, kind),
-            "participant": trials["participant_id"],
-            "image": trials["image_id"],
-            "fooled": outcome,
-            "rt_ms": trials["rt_ms"],
-        }
-    )
-    if kind == SINGLE:
-        table["is_fake"] = trials["condition_a"] != REAL
-    if kind == PREFERRED:
-        return _same_way_round(table)
-    if kind == STAIRCASE:
-        order = trials[["session_id", "trial_index"]].sort_values(["session_id", "trial_index"], kind="stable").index
-        block = trials["session_id"] + " " + trials["block"].astype(str)
-        return table.assign(correct=table["fooled"], level_ms=trials["staircase_level_ms"], block=block).loc[order]
-    return table
-
-
-def _same_way_round(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn "b vs a" into "a vs b", the way round that came first, with the answer turned over."""
-    first: dict[frozenset[str], str] = {}
-    for name in table["condition"].unique():
-        first.setdefault(frozenset(name.split(VERSUS)), name)
-    name = table["condition"].map({name: first[frozenset(name.split(VERSUS))] for name in table["condition"].unique()})
-    is_turned = name != table["condition"]
-    return table.assign(condition=name, fooled=table["fooled"].where(~is_turned, 1 - table["fooled"]))
-
-
-def _trace(export: Export, selection: Selection, kind: str) -> pd.DataFrame:
-    """Every test trial presented, by its line in trials.csv, and which rule left it out."""
-    trials = export.trials.loc[selection.left_out_by.index]
-    name, outcome = _outcome(trials, kind)
-    pair = {"condition_b": trials["condition_b"]} if kind == PREFERRED else {}
-    return pd.DataFrame(
-        {
-            "line": trials.index.to_numpy() + 2,  # the header is line 1, so row 0 is line 2
-            **{column: trials[column] for column in ("session_id", "trial_index", "participant_id")},
-            "condition": trials["condition_a"],
-            **pair,
-            "image_id": trials["image_id"],
-            name: outcome.map({1.0: True, 0.0: False}).astype("boolean"),
-            "left_out_by": selection.left_out_by,
-        }
-    )
-
-
-def _detail(read: _Read, rates: tuple[FoolRate, ...]) -> Detail:
-    test, trials = read.selection.test, read.selection.trials
-    asked = instructed(trials)
-    has_sides = read.kind in {PAIR, PREFERRED}
-    has_order = bool((test["order_of_a"] != "").all())
-
-    def control(name: str, share: str, hit: pd.Series[bool]) -> Share | None:
-        rows = trials[trials["control"] == name]
-        return share_of(share, hit.loc[rows.index], rows) if len(rows) else None
-
-    return Detail(
-        instructed=asked,
-        exposure=exposure(read.export, read.selection, read.plan),
-        lapses={rate.condition: lapse_correction(rate, asked.n_trials, asked.n_failed) for rate in rates}
-        if read.kind == PAIR
-        else {},
-        side_bias=side_bias(test) if has_sides else None,
-        interval_bias=interval_bias(test) if has_sides and has_order else None,
-        detection=detection(test) if read.kind == PAIR else None,
-        obvious_caught=control("obvious", "obvious control caught", trials["correct"].fillna(value=False).astype(bool)),
-        same_left=control("same", "left chosen of two copies of one picture", trials["response"] == "left"),
-    )
-
-
-def _about(export: Export, outcome: Outcome, design: str) -> About:
-    study, manifest = export.study, export.manifest
-    history = read_history(study)
-    listed = study.get("deviations")
-    return About(
-        title=study["title"],
-        study=study["study"],
-        source=export.source,
-        outcome=outcome,
-        design=design,
-        rows="rows of trials.csv with kind = test, a response and no void_reason, of sessions with status = complete",
-        is_simulated=export.is_simulated,
-        exported=str(study.get("exported_at_utc", "")),
-        definition=export.definition,
-        manifest=manifest,
-        truth=_truth(study.get("simulation"), outcome),
-        deviations=None
-        if listed is None
-        else tuple(
-            Deviation(str(one["key"]), _shown(one["preset"]), _shown(one["study"]), str(one.get("reason") or ""))
-            for one in listed
-        ),
-        provenance={
-            "export": export.source,
-            **{f"SHA-256 of {name}": digest for name, digest in export.sha256.items()},
-            "definition SHA-256": study["definition_sha256"],
-            "stimulus set": f"{manifest.get('name', '')}, SHA-256 {study['manifest_sha256']}",
-            "study seed": str(study.get("study_seed", "")),
-            "study ran on": f"truehue {study.get('truehue_version', '')}, commit {study.get('commit') or 'unknown'}",
-            "stimuli made at commit": str(manifest.get("commit") or "unknown"),
-            "exported": str(study.get("exported_at_utc", "")),
-            **history.provenance(),
-        },
-        history=history,
-    )
-
-
-def _shown(value: Any) -> str:
-    """Write a value of a definition for a reader."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return "[" + ", ".join(_shown(one.get("item_id", one) if isinstance(one, dict) else one) for one in value) + "]"
-    return str(value)
-
-
-def _truth(simulation: Any, outcome: Outcome) -> dict[str, float]:
-    """What the simulation was given, under the names that the results have."""
-    field = {PREFERENCE.key: "preference", THRESHOLD.key: "threshold_ms"}.get(outcome.key, "fool_rate")
-    stated = simulation.get(field) if isinstance(simulation, dict) else None
-    return {name: float(value) for name, value in (stated or {}).items()}
-
-
-def _variants(read: _Read, order: list[str], rates: tuple[FoolRate, ...]) -> tuple[Variant, ...]:
-    """The rates with and without exclusions, from the most lenient choice to the strictest."""
-    planned = planned_rules(read.plan)
-    nobody = {"incomplete": False, "unqualified": False, "no_trials": False, "instructed": False, "timing": False}
-    choices = (
-        (
-            "no exclusions",
-            "every answered test trial, unfinished sessions included",
-            with_excluding(RULES, nobody),
-        ),
-        ("analysed", "as declared: the main result", planned),
-        (
-            "attentive",
-            "and without sessions that failed an instructed trial too often",
-            with_excluding(planned, {"instructed": True}),
-        ),
-        (
-            "well timed",
-            "and without trials whose exposure was off",
-            with_excluding(planned, {"timing": True}),
-        ),
-    )
-    variants = []
-    for name, reads, rules in choices:
-        other = {rule.name for rule, mine in zip(rules, planned, strict=True) if rule != mine}
-        if not any(step.n_sessions or step.n_trials for step in read.selection.flow.steps if step.rule in other):
-            # The main result, and any choice that comes to the same: nothing to compute again.
-            variants.append(Variant(name, reads, rates))
-            continue
-        selection = select(read.export.sessions, read.export.trials, read.plan, rules)
-        test = long_table(selection.test, read.kind)
-        found = set(test["condition"].unique())
-        present = [condition for condition in order if condition in found]
-        variants.append(Variant(name, reads, condition_rates(test, present, read.plan.confidence, read.kind)))
-    return tuple(variants)
-
-
-def _short_flow(flow: ExclusionFlow) -> str:
-    out = ", ".join(
-        f"{s.n_sessions} {s.rule}" for s in flow.steps if s.excludes and s.unit == "session" and s.n_sessions
-    )
-    return f"{flow.n_sessions_entered} sessions entered{', ' + out if out else ''}"
+    def stimulus(self, image_id: str, condition: str) -> dict[str, Any]:
+        """Return the manifest's entry of a photograph in a condition."""
+        for stimulus in self.manifest["stimuli"]:
+            if stimulus["image_id"] == image_id and stimulus["condition"] == condition:
+                return dict(stimulus)
+        raise ExportError(f"manifest.json: expected a stimulus of {image_id} in {condition}, got none; {AGAIN}")

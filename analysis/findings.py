@@ -12,7 +12,7 @@ from analysis.history import read_history
 
 if TYPE_CHECKING:
     from analysis.exclusions import Selection
-    from analysis.trials import Export
+    from analysis.exports import Export
 
 N_EXAMPLES = 3
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.about import PREFERENCE
+from analysis.exports import Export
 from analysis.results import Results
-from analysis.trials import Export
 
 N_PAIRS = 4
 MIME = {".png": "image/png", ".webp": "image/webp"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.exclusions import USUAL_REFRESH_HZ, Selection, exposure_error_frames
+from analysis.exports import Export
 from analysis.plan import Plan
-from analysis.trials import Export
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,7 +14,9 @@ from analysis.detection import Detection, LapseCorrection, Share
 from analysis.estimate import FoolRate, fool_rate
 from analysis.estimators import Estimate
 from analysis.exclusions import ExclusionFlow
+from analysis.exports import Export
 from analysis.findings import Finding
+from analysis.hype import HypeInfinity
 from analysis.plan import Plan
 from analysis.preference import BradleyTerry
 from analysis.quality import Exposure, Instructed
@@ -24,11 +25,7 @@ from analysis.secondary import Mixed, mixed, secondary_estimates
 from analysis.sensitivity import YesNo, share
 from analysis.shrinkage import heterogeneity_p
 from analysis.thresholds import Threshold
-from analysis.trials import Export
 from analysis.units import image_table, participant_table
-
-if TYPE_CHECKING:
-    from analysis.singles import Judged
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,15 @@ class Detail:
     detection: Detection | None = None
     obvious_caught: Share | None = None
     same_left: Share | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One condition's fakes beside the originals that the same people judged; `hype` is None with one participant."""
+
+    condition: str
+    yes_no: YesNo
+    hype: HypeInfinity | None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
@@ -11,20 +11,11 @@ from analysis.compare import pairwise
 from analysis.designs import SINGLE
 from analysis.exclusions import ExclusionFlow
 from analysis.findings import Finding
-from analysis.hype import HypeInfinity, hype_infinity
+from analysis.hype import hype_infinity
 from analysis.plan import Plan
-from analysis.results import Results, assemble, condition_rates
+from analysis.results import Judged, Results, assemble, condition_rates
 from analysis.secondary import mixed, secondary_estimates
 from analysis.sensitivity import YesNo, yes_no
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One condition's fakes beside the originals that the same people judged; `hype` is None with one participant."""
-
-    condition: str
-    yes_no: YesNo
-    hype: HypeInfinity | None
 
 
 def single_results(

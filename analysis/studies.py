@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -17,13 +17,7 @@ from analysis.about import FOOL_RATE
 from analysis.published import RERUN_2017, TABLE_2016
 from analysis.sentences import level, percent
 from analysis.table import Shown, Table
-from analysis.tables import SIMULATED_NOTE
-from analysis.whole import whole_directory
 
-if TYPE_CHECKING:
-    from analysis.drawings import Drawing
-
-COMPARE_FORMAT = "truehue-report/1"
 NUMBERS = ("n_trials", "n_fooled", "fool_rate", "ci_low", "ci_high", "n_participants", "n_images")
 
 
@@ -53,7 +47,7 @@ def study_rows(path: Path) -> list[Row]:
     """Read one study: a report's directory (its report.json), or an export, which is analysed first."""
     if (path / "report.json").is_file():
         return _of_report(path)
-    from analysis.exports import analyse
+    from analysis.study_results import analyse
     from analysis.trials import read_export
 
     results = analyse(read_export(path))
@@ -152,35 +146,3 @@ def lines(table: Table) -> list[str]:
         ).rstrip()
 
     return [aligned(row) for row in cells]
-
-
-def write_comparison(paths: list[Path], rows: list[Row], out: Path, *, command: str) -> Path:
-    """Write compare.html with its figure, CSV and LaTeX into a directory; returns the page's path."""
-    from analysis.drawings import draw_comparison
-    from analysis.report import environment
-
-    table = compare_table(rows)
-    is_simulated = any(row.is_simulated for row in rows)
-    with whole_directory(out) as directory:
-        (directory / "tables").mkdir()
-        (directory / "tables" / "compare.csv").write_text(table.csv(), encoding="utf-8")
-        (directory / "tables" / "compare.tex").write_text(table.latex(is_simulated=is_simulated), encoding="utf-8")
-        if is_simulated:
-            (directory / "tables" / "SIMULATED.txt").write_text(SIMULATED_NOTE, encoding="utf-8")
-        drawing: Drawing = draw_comparison(rows, directory / "figures", is_simulated=is_simulated)
-        page = (
-            environment()
-            .get_template("compare.html.j2")
-            .render(
-                rows=rows,
-                drawings={drawing.name: drawing},
-                simulated=is_simulated,
-                sources=[str(path) for path in paths],
-                command=command,
-            )
-        )
-        (directory / "compare.html").write_text(page, encoding="utf-8")
-        (directory / "report.json").write_text(
-            json.dumps({"format": COMPARE_FORMAT, "outcome": "comparison", "command": command}) + "\n", encoding="utf-8"
-        )
-    return out / "compare.html"

@@ -20,7 +20,7 @@ from colorizer.defaults import DEFAULT_MODEL
 from colorizer.foreign import ForeignWeightsError, read_foreign
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import no_grad_eval
-from colorizer.recipe import read_recipe, shipped_recipes, small_recipe
+from colorizer.recipe_files import read_recipe, shipped_recipes, small_recipe
 from colorizer.weights_by_name import PUBLISHED, PublishedWeights, fetch, file_sha256
 
 FORMAT = "truehue-checkpoint/1"

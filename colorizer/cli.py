@@ -33,7 +33,7 @@ def _for_models(pairs: Sequence[str], models: Sequence[str]) -> dict[str, str]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from colorizer.recipe import read_recipe
+    from colorizer.recipe_files import read_recipe
     from colorizer.train import train
     from colorizer.training_photos import LEAST_PHOTOS
 

@@ -6,7 +6,7 @@ from colorizer.baselines import CONTROLS
 from colorizer.checkpoints import shipped_path, trained_path
 from colorizer.models import MODELS
 from colorizer.models.base import count_parameters
-from colorizer.recipe import read_recipe, shipped_recipes, small_recipe
+from colorizer.recipe_files import read_recipe, shipped_recipes, small_recipe
 from colorizer.weights_by_name import PUBLISHED, cached
 
 _CONTROLS_TOLD = {

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from colorizer.checkpoints import load_checkpoint
 from colorizer.evaluate import evaluate
-from colorizer.recipe import Recipe, RecipeError, read_recipe
+from colorizer.recipe import Recipe, RecipeError
+from colorizer.recipe_files import read_recipe
 from colorizer.train import train
 
 FORMAT = "truehue-table/1"

@@ -25,10 +25,10 @@ from colorizer.data import Crops, ResumableBatches
 from colorizer.distributed import World, joined
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import count_parameters
-from colorizer.objectives import Objective
+from colorizer.objectives import Objective, objective_of
 from colorizer.objectives.base import MODEL
 from colorizer.optimizers import optimizers_of, update_ema
-from colorizer.recipe import Recipe, RecipeError, learning_rate_factor, objective_of
+from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
 from colorizer.samples import save_samples
 from colorizer.stopping import StopAsked
 from colorizer.training_photos import Photographs, gather_photographs
@@ -151,8 +151,8 @@ class Run:
         self.ema = ema.to(device).to(memory_format=torch.channels_last)
         self.objective: Objective = objective_of(recipe)(recipe, device)
         self.networks: dict[str, nn.Module] = {MODEL: model} | self.objective.companions()
-        for network in self.networks.values():
-            network.to(device).to(memory_format=torch.channels_last).train()
+        for learner in self.networks.values():
+            learner.to(device).to(memory_format=torch.channels_last).train()
         if self.synchronised_norm:
             if device.type != "cuda":
                 raise RecipeError("--sync-batchnorm: torch has it for GPUs only")

@@ -25,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 
 from study import db
 from study.config import Settings
+from study.errors import Refusal
 from study.models import Base
 from study.versions import truehue_version
 
@@ -33,7 +34,7 @@ CHUNK_BYTES = 1 << 20
 COUNTED = ("session", "trial", "answer")
 
 
-class BackupError(ValueError):
+class BackupError(Refusal, ValueError):
     """A backup that cannot be made or used; the message is one line."""
 
 

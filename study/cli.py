@@ -7,7 +7,14 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-from study import definition_commands, researchers, study_commands, upkeep
+from study import (
+    definition_commands,
+    prolific_commands,
+    recruitment_commands,
+    researchers,
+    study_commands,
+    upkeep,
+)
 from study.config import ConfigError, Settings, read_settings
 from study.dataout import commands as dataout_commands
 from study.demo.command import demo
@@ -15,8 +22,6 @@ from study.jobs import make_consumer
 from study.lab import commands as lab_commands
 from study.oneline import one_line_errors, open_desk
 from study.preflight import command as preflight_command
-from study.recruitment import commands as recruitment_commands
-from study.recruitment import prolific_commands
 from study.rights import commands as rights_commands
 from study.simulate import commands as simulate_commands
 from study.web import now, truehue

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from study.errors import Refusal
+
 KEY_BYTES = 32
 PROLIFIC_FILE = "prolific_token"
 
 
-class ConfigError(ValueError):
+class ConfigError(Refusal, ValueError):
     """A setting that cannot be used; the message is one line."""
 
 

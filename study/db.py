@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from study.errors import Refusal
+
 if TYPE_CHECKING:  # Alembic is imported where it is used: a worker that serves pages never needs it
     from alembic.config import Config
 
@@ -26,7 +28,7 @@ BUSY_TIMEOUT_S = 30
 NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
 
 
-class DatabaseError(RuntimeError):
+class DatabaseError(Refusal, RuntimeError):
     """The database cannot be used; the message is one line that says what to do."""
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from PIL import Image
 
+from study.errors import Refusal
+
 FORMAT = "truehue-stimulus-set/1"
 REAL = "real"
 NAME = re.compile(r"[a-z0-9-]+")
@@ -21,7 +23,7 @@ KINDS = ("real", "model", "control", "external")
 RENDER = "run python -m colorizer stimuli"
 
 
-class ManifestError(ValueError):
+class ManifestError(Refusal, ValueError):
     """A stimulus set that cannot be used; the message is one line: where, what, what to do."""
 
 

@@ -9,45 +9,12 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from study import db
-from study.backup import BackupError
-from study.config import ConfigError
-from study.dataout.errors import DatasetError
-from study.definition import DefinitionError
-from study.demo.errors import DemoError
-from study.design import DesignError
-from study.export import ExportError
-from study.jobs import JobError
-from study.lab.displays import DisplayError
-from study.manifest import ManifestError
-from study.recruitment import RecruitmentError
-from study.researchers import ResearcherError
-from study.rights import WithdrawalError
-from study.sessions import Desk, SessionError
-from study.simulate import SimulationError
-from study.studies import StudyError
+from study.errors import Refusal
+from study.sessions import Desk
 from study.web import truehue
 
 P = ParamSpec("P")
 T = TypeVar("T")
-EXPECTED = (
-    BackupError,
-    ConfigError,
-    DatasetError,
-    DefinitionError,
-    DemoError,
-    DesignError,
-    DisplayError,
-    ExportError,
-    JobError,
-    ManifestError,
-    RecruitmentError,
-    ResearcherError,
-    SessionError,
-    SimulationError,
-    StudyError,
-    WithdrawalError,
-    db.DatabaseError,
-)
 
 
 def fail(*messages: object) -> None:
@@ -64,10 +31,8 @@ def one_line_errors(call: Callable[P, T]) -> Callable[P, T]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(*args, **kwargs)
-        except DefinitionError as error:
-            fail(*error.problems)
-        except EXPECTED as error:
-            fail(error)
+        except Refusal as error:
+            fail(*error.lines)
         except OperationalError as error:
             fail(f"the database cannot be used: {str(error.orig).splitlines()[0]}")
         raise AssertionError("unreachable")

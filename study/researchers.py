@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.db import Database
+from study.errors import Refusal
 from study.models import Researcher
 
 MIN_PASSWORD = 10
@@ -26,7 +27,7 @@ def decoy() -> str:
     return hasher.hash("nobody's password")
 
 
-class ResearcherError(ValueError):
+class ResearcherError(Refusal, ValueError):
     """An account that cannot be made or entered; the message is one line."""
 
 

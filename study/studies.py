@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload, undefer
 from study.db import Database
 from study.definition import StudyDefinition, from_canonical, load_preset
 from study.design import Plan, Pools, assign_arm, partition_photos, plan_trials
+from study.errors import Refusal
 from study.manifest import Manifest, parse_manifest
 from study.models import SessionRow, StimulusSet, StudyRow
 from study.stimuli import import_set
@@ -20,7 +21,7 @@ from study.stimuli import import_set
 SEED_BITS = 63  # fits a signed 64-bit integer in every reader of the export
 
 
-class StudyError(ValueError):
+class StudyError(Refusal, ValueError):
     """A study that cannot be made or found; the message is one line."""
 
 

@@ -1,9 +1,12 @@
 """The walls of the house: what importing a package brings along, and that the documents agree with the code."""
 
+import ast
 import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,11 +22,7 @@ FORBIDDEN = {
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_every_module_of_a_package_keeps_to_its_side(package: str) -> None:
     """Importing all modules of a package in a fresh process loads nothing that belongs to another."""
-    modules = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted((ROOT / package).rglob("*.py"))
-        if path.name != "__main__.py"
-    ]
+    modules = [name_of(path) for path in sorted((ROOT / package).rglob("*.py")) if path.name != "__main__.py"]
     program = (
         f"import importlib, sys\nfor name in {modules!r}:\n    importlib.import_module(name)\n"
         "print(' '.join(sorted({m.split('.')[0] for m in sys.modules})))"
@@ -32,6 +31,41 @@ def test_every_module_of_a_package_keeps_to_its_side(package: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True, env=dict(os.environ)
     )
     assert not FORBIDDEN[package] & set(done.stdout.split())
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path, modules: dict[str, Path]) -> Iterator[str]:
+    """Give the modules of the house that a file imports, wherever in it: also in functions and for types alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports here are whole names"
+            base = node.module or ""
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield from (name for name in [full if full in modules else base] if name in modules)
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_imports_run_in_no_circle(package: str) -> None:
+    """Neither among the modules of a package nor among its parts (its modules, each folder as one)."""
+    modules = {name_of(path): path for path in sorted((ROOT / package).rglob("*.py"))}
+    assert len(modules) > 50
+    between: dict[str, set[str]] = {name: set(imports(path, modules)) - {name} for name, path in modules.items()}
+    parts: dict[str, set[str]] = {}
+    for name, found in between.items():
+        part, others = ".".join(name.split(".")[:2]), {".".join(other.split(".")[:2]) for other in found}
+        parts.setdefault(part, set()).update(others - {part, package})
+    parts[package] = set()  # the package's own __init__ hands names of its parts on
+    for graph in (between, parts):
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            pytest.fail("a circle: " + " <- ".join(error.args[1]))
 
 
 def test_importing_the_analysis_loads_no_plotting() -> None:

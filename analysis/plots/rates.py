@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,10 +17,8 @@ from analysis.plots.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILION, name
 from analysis.preference import Ability
 from analysis.published import Published
 from analysis.ratings import MeanRating
+from analysis.studies import Row
 from analysis.thresholds import Threshold
-
-if TYPE_CHECKING:
-    from analysis.studies import Row
 
 
 def forest(

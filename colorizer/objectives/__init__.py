@@ -1,10 +1,12 @@
 """The registry: every way of learning by its name.  A new one is one file (here or beside its model), one line here."""
 
+from colorizer.models import MODELS
 from colorizer.objectives.adversarial import Adversarial
 from colorizer.objectives.base import Loss, Objective
 from colorizer.objectives.classification import Classification
 from colorizer.objectives.hints import HintedRegression
 from colorizer.objectives.regression import Regression
+from colorizer.recipe import Recipe
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "classification": Classification,
@@ -13,4 +15,10 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "adversarial": Adversarial,
 }
 
-__all__ = ["OBJECTIVES", "Loss", "Objective"]
+
+def objective_of(recipe: Recipe) -> type[Objective]:
+    """The class of the recipe's objective: the one it names, or its model's own."""
+    return OBJECTIVES[recipe.objective or MODELS[recipe.model].objective]
+
+
+__all__ = ["OBJECTIVES", "Loss", "Objective", "objective_of"]

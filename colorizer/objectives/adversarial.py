@@ -1,19 +1,16 @@
 """The conditional GAN of Isola et al. 2017, with the generator trained by L1 alone first (as in DeOldify's NoGAN)."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorizer.metrics import auc_raw
+from colorizer.models import MODELS, Colorizer, RegressingColorizer
 from colorizer.models.pix2pix import AB_SCALE, PatchDiscriminator
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of
-
-if TYPE_CHECKING:
-    from colorizer.models import Colorizer
-    from colorizer.recipe import Recipe
+from colorizer.recipe import Recipe
 
 DISCRIMINATOR = "discriminator"
 L1_WEIGHT = 100.0  # Isola et al. 2017, section 3.3
@@ -28,10 +25,8 @@ class Adversarial(Objective):
     all_phases = (DISCRIMINATOR, MODEL)
 
     @classmethod
-    def refuse(cls, recipe: "Recipe") -> None:
+    def refuse(cls, recipe: Recipe) -> None:
         """Known arguments only, and a network with one ab per pixel of L."""
-        from colorizer.models import MODELS, RegressingColorizer
-
         if unknown := set(recipe.objective_arguments) - set(_ARGUMENTS):
             raise ValueError(
                 f"objective_arguments: unknown {', '.join(sorted(unknown))}; known: {', '.join(_ARGUMENTS)}"
@@ -43,7 +38,7 @@ class Adversarial(Objective):
         if not issubclass(made, RegressingColorizer) or made.stride != 1:
             raise ValueError(f"objective: adversarial: expected a model with ab at full size, got {recipe.model}")
 
-    def __init__(self, recipe: "Recipe", device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__(recipe, device)
         self._is_judged = False
 
@@ -72,7 +67,7 @@ class Adversarial(Objective):
             total = total + _called(judge(L, made), real=True)
         return Loss(total, float(total.detach()))
 
-    def validate(self, model: "Colorizer", rgb_B3HW: Tensor) -> dict[str, float]:
+    def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
         """Mean |error| of a and b in CIE units, and raw AuC."""
         L, ab = lab_of(rgb_B3HW)
         made = model(L).float()

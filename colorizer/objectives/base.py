@@ -6,16 +6,14 @@ The loop (colorizer/train.py) does the rest: batches, micro-batches, devices, ho
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from colorizer.lab import rgb_to_lab
-
-if TYPE_CHECKING:
-    from colorizer.models import Colorizer
-    from colorizer.recipe import Recipe
+from colorizer.models import Colorizer
+from colorizer.recipe import Recipe
 
 MODEL = "model"  # the phase, and the network, that every objective has
 
@@ -40,11 +38,11 @@ class Objective(ABC):
     shown_unit: str = ""  # of Loss.shown
     all_phases: Sequence[str] = (MODEL,)  # every phase that a step may have; each has an optimizer
 
-    def __init__(self, recipe: "Recipe", device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
 
     @classmethod
-    def refuse(cls, recipe: "Recipe") -> None:
+    def refuse(cls, recipe: Recipe) -> None:
         """Raise ValueError for a recipe that this objective cannot run (`objective_arguments` it does not know …)."""
         if recipe.objective_arguments:
             raise ValueError(f"objective_arguments: expected none, got {', '.join(recipe.objective_arguments)}")
@@ -74,7 +72,7 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def validate(self, model: "Colorizer", rgb_B3HW: Tensor) -> dict[str, float]:
+    def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
         """Sums over the images of a held-out batch, by `metrics`."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,10 @@ from colorizer.ab_bins import soft_encode
 from colorizer.decoding import annealed_mean
 from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
 from colorizer.metrics import auc_raw
+from colorizer.models import Colorizer
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of, subsampled
 from colorizer.rebalancing import load_prior, rebalancing_weights
-
-if TYPE_CHECKING:
-    from colorizer.models import Colorizer
-    from colorizer.recipe import Recipe
+from colorizer.recipe import Recipe
 
 
 class Classification(Objective):
@@ -25,7 +23,7 @@ class Classification(Objective):
     metrics = ("loss", "cross_entropy", "auc_raw")
     shown_unit = "nats per pixel"
 
-    def __init__(self, recipe: "Recipe", device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__(recipe, device)
         prior_Q = load_prior(Path(recipe.prior) if recipe.prior else None)
         self.weights_Q = rebalancing_weights(prior_Q, lam=recipe.lam).to(device)
@@ -48,7 +46,7 @@ class Classification(Objective):
         total = rebalanced_cross_entropy(logits, code, self.weights_Q, non_grey_mask(ab))
         return Loss(total, float(total.detach()) / (ab.shape[-1] * ab.shape[-2]))
 
-    def validate(self, model: "Colorizer", rgb_B3HW: Tensor) -> dict[str, float]:
+    def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
         """Loss per pixel (nats, rebalanced and plain) and raw AuC of the annealed mean."""
         L, ab = lab_of(rgb_B3HW)
         ab = subsampled(ab, 4)

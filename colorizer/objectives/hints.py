@@ -1,7 +1,6 @@
 """Learning to colour with hints: Zhang et al. 2017, "Real-Time User-Guided Image Colorization", section 3."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +8,10 @@ from torch import Tensor, nn
 
 from colorizer.hints import simulate_hints
 from colorizer.metrics import auc_raw
+from colorizer.models import Colorizer
 from colorizer.models.siggraph17 import AB_SCALE, Siggraph17, class_of
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of, subsampled
-
-if TYPE_CHECKING:
-    from colorizer.models import Colorizer
-    from colorizer.recipe import Recipe
+from colorizer.recipe import Recipe
 
 REGRESSION_WEIGHT = 10.0
 _VALIDATION_SEED = 2017
@@ -27,7 +24,7 @@ class HintedRegression(Objective):
     shown_unit = "nats per pixel + 10 |ab| / 110"
 
     @classmethod
-    def refuse(cls, recipe: "Recipe") -> None:
+    def refuse(cls, recipe: Recipe) -> None:
         """Only a network that takes hints can learn from them."""
         super().refuse(recipe)
         if recipe.model != Siggraph17.name:
@@ -43,7 +40,7 @@ class HintedRegression(Objective):
         total = classes + REGRESSION_WEIGHT * distance
         return Loss(total, float(total.detach()))
 
-    def validate(self, model: "Colorizer", rgb_B3HW: Tensor) -> dict[str, float]:
+    def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
         """Mean |error| of a and b in CIE units without and with (the same) simulated hints, and raw AuC without."""
         L, ab = lab_of(rgb_B3HW)
         draw = torch.Generator().manual_seed(_VALIDATION_SEED)

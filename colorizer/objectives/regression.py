@@ -1,16 +1,13 @@
 """Regression of ab under the Euclidean loss: the *L2* rows of Zhang et al. 2016, table 1 (equation 1)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from colorizer.metrics import auc_raw
+from colorizer.models import Colorizer
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of, subsampled
-
-if TYPE_CHECKING:
-    from colorizer.models import Colorizer
 
 _AB_NORM = 110.0  # the loss is in units of 110, so that its gradients are of the size of the other losses'
 
@@ -29,7 +26,7 @@ class Regression(Objective):
         total = 0.5 * ((predicted - ab) / _AB_NORM).square().sum() / len(ab)
         return Loss(total, float(total.detach()) / (ab.shape[-1] * ab.shape[-2]))
 
-    def validate(self, model: "Colorizer", rgb_B3HW: Tensor) -> dict[str, float]:
+    def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
         """The loss per pixel, the root mean square error of ab (CIE units) and raw AuC."""
         L, ab = lab_of(rgb_B3HW)
         predicted = model(L).float()

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from study import researchers
 from study.console.doors import blueprint, owners_only
-from study.console.studies import note
+from study.console.record import note
 from study.models import Researcher
 from study.researchers import ResearcherError
 from study.web import now, truehue

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from study.config import Settings
 from study.console.doors import blueprint, owners_only
-from study.console.studies import find, name_of, note, unblind
+from study.console.record import find, name_of, note, unblind
 from study.dataout import FORMATS
 from study.jobs import enqueue
 from study.jobs.bundles import KEPT_FOR, delete_old

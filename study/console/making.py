@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as Redirect
 
 from study.console.doors import blueprint, owners_only
 from study.console.estimating import DEFAULT_AIM, DEFAULT_RATE, Cost, Question, compute, cost, question_of, whole
+from study.console.record import name_of, note
 from study.console.sets import list_sets
-from study.console.studies import name_of, note
 from study.definition import DEFAULT_PRESET, DefinitionError, StudyDefinition, load_preset, parse_definition, presets
 from study.design import DesignError
 from study.manifest import REAL, Manifest, ManifestError, read_manifest

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from study.config import ConfigError
 from study.console.doors import blueprint, owners_only
-from study.console.studies import find, name_of, note
+from study.console.record import find, name_of, note
 from study.jobs import enqueue
 from study.recruitment import RecruitmentError
 from study.recruitment.payment import Payments, read_payments

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from study import audit
 from study.console.doors import blueprint, owners_only
-from study.console.studies import find, name_of, note
+from study.console.record import find, name_of, note
 from study.recruitment import PLATFORMS, RecruitmentError, configure, invite, read_platforms
 from study.recruitment.registry import forget
 from study.rights import WithdrawalError, read_code

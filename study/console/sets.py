@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as Redirect
 
 from study.console.doors import blueprint, owners_only, signed_in
-from study.console.studies import note
+from study.console.record import note
 from study.jobs import JobError, enqueue
 from study.jobs.uploads import keep
 from study.jobs.work import has_colorizer

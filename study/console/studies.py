@@ -3,7 +3,6 @@
 import io
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from flask import (
     Response,
@@ -21,8 +20,10 @@ from flask import (
 from werkzeug.wrappers import Response as Redirect
 
 from study import audit, lifecycle, reports, rights, sessions
+from study.console.bundles import list_bundles
 from study.console.doors import blueprint, owners_only, signed_in
 from study.console.monitor import Monitor, Watch
+from study.console.record import find, name_of, note, unblind
 from study.export import write_export
 from study.home.views import report_response
 from study.jobs import enqueue
@@ -30,7 +31,7 @@ from study.models import StudyRow
 from study.preregistration import as_markdown
 from study.recruitment import PLATFORMS, read_platforms
 from study.sequential import Look, look
-from study.studies import StudyError, find_row, list_studies
+from study.studies import StudyError, list_studies
 from study.web import now, to_html, truehue
 
 WORDS = {
@@ -39,26 +40,6 @@ WORDS = {
     "paused": ("Pause", "Nobody new comes in; those inside may finish."),
     "closed": ("Close", "Nobody new comes in; those inside may finish. The answers may be looked at."),
 }
-
-
-def find(name: str) -> StudyRow:
-    """Find a study by the name in an address; 404 if there is none."""
-    try:
-        with truehue().desk.database.reading_session() as database:
-            return find_row(database, name)
-    except StudyError:
-        abort(404)
-
-
-def name_of(row: StudyRow) -> str:
-    """Give the name that addresses hold."""
-    return f"{row.slug}@{row.version}"
-
-
-def note(action: str, subject: str, **details: Any) -> None:
-    """Write down what the signed-in researcher did."""
-    with truehue().desk.database.writing() as connection:
-        audit.note(connection, actor=g.researcher.email, action=action, subject=subject, now=now(), details=details)
 
 
 def declared_look(row: StudyRow) -> Look | None:
@@ -94,7 +75,7 @@ def study(name: str) -> Response:
             name=name_of(row),
             study=here.desk.study(row.id),
             reports=listed,
-            bundles=_bundles(row),
+            bundles=list_bundles(here.settings, row.slug),
             monitor=_monitor(row),
             look=declared_look(row),
             launch=launch,
@@ -114,12 +95,6 @@ def report_list(name: str) -> str:
     return render_template(
         "console/reports.html", name=name_of(row), reports=reports.list_reports(truehue().settings, row.slug)
     )
-
-
-def _bundles(row: StudyRow) -> list[Any]:
-    from study.console.bundles import list_bundles  # which needs this module
-
-    return list_bundles(truehue().settings, row.slug)
 
 
 def _move_words(before: str, after: str) -> tuple[str, str]:
@@ -212,16 +187,6 @@ def audit_log() -> str:
     """Show what researchers did."""
     with truehue().desk.database.reading() as connection:
         return render_template("console/audit.html", rows=audit.read(connection, limit=500))
-
-
-def unblind(row: StudyRow, what: str) -> None:
-    """Looking at answers while people still come in is written down, and asked for in so many words."""
-    if row.state in lifecycle.BLIND and row.simulation is None:
-        if request.form.get("unblind") != "yes":
-            abort(400)
-        reason = request.form.get("reason", "")
-        with truehue().desk.database.writing() as connection:
-            audit.note_unblinding(connection, row, actor=g.researcher.email, what=what, now=now(), reason=reason)
 
 
 @blueprint.post("/study/<name>/export.zip")

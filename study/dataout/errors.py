@@ -1,5 +1,7 @@
 """What can go wrong with datasets."""
 
+from study.errors import Refusal
 
-class DatasetError(ValueError):
+
+class DatasetError(Refusal, ValueError):
     """A dataset that cannot be written or read; the message is one line."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from study.errors import Refusal
 
-class DefinitionError(ValueError):
+
+class DefinitionError(Refusal, ValueError):
     """A definition that cannot be used; its text is one line: file, line, what, what to do.
 
     `problems` holds a line for each thing that is wrong; the text is the first of them.
@@ -13,3 +15,8 @@ class DefinitionError(ValueError):
         self.problems: Sequence[str] = problems
         more = len(problems) - 1
         super().__init__(problems[0] + (f" (and {more} more: flask --app study validate)" if more else ""))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Give a line for each problem."""
+        return tuple(self.problems)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, func, select
 from study.audit import UNBLINDED
 from study.db import Database
 from study.definition import exported_deviations
+from study.errors import Refusal
 from study.export import queries
 from study.export.cells import cell, utc_text
 from study.export.columns import CODEBOOK, TABLES
@@ -27,7 +28,7 @@ FORMAT = "truehue-export/1"
 CHUNK_ROWS = 1000
 
 
-class ExportError(ValueError):
+class ExportError(Refusal, ValueError):
     """An export that cannot be written; the message is one line."""
 
 

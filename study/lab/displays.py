@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, insert, select
 
 from study.db import Database
 from study.definition import StudyDefinition
+from study.errors import Refusal
 from study.models import DisplayRow
 from study.readiness import Check, needs_calibration, sizes
 
@@ -33,7 +34,7 @@ POINTS = ("red_xy", "green_xy", "blue_xy", "white_xy")
 TEXTS = ("name", "instrument")
 
 
-class DisplayError(ValueError):
+class DisplayError(Refusal, ValueError):
     """A display profile that cannot be used; the message is one line."""
 
 

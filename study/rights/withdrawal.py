@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
+from study.errors import Refusal
 from study.models import (
     AnswerRow,
     CheckRow,
@@ -45,7 +46,7 @@ EMPTY = {
 }
 
 
-class WithdrawalError(ValueError):
+class WithdrawalError(Refusal, ValueError):
     """Data that cannot be withdrawn; the message is one line."""
 
 

@@ -1,7 +1,9 @@
 """What a session refuses, each with its HTTP status."""
 
+from study.errors import Refusal
 
-class SessionError(Exception):
+
+class SessionError(Refusal):
     """A request that the session refuses; `status` is the HTTP status, the message one line.
 
     The message is English; `text` with its placeholders and `values` are what a catalogue translates.

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
+from study.errors import Refusal
 from study.studies import Study
 
 GRID = 401
@@ -24,7 +25,7 @@ GRID_SD = 8.0
 MAX_INTERCEPT = 30.0
 
 
-class SimulationError(ValueError):
+class SimulationError(Refusal, ValueError):
     """A truth that cannot be simulated; the message is one line."""
 
 

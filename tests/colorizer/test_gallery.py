@@ -10,7 +10,8 @@ import pytest
 from colorizer import table
 from colorizer.cli import main
 from colorizer.gallery import GalleryError, write_gallery
-from colorizer.recipe import RecipeError, read_recipe
+from colorizer.recipe import RecipeError
+from colorizer.recipe_files import read_recipe
 from colorizer.table import as_markdown, make_table, scaled
 
 

@@ -18,7 +18,8 @@ from colorizer.distributed import World, pick_device
 from colorizer.models import MODELS
 from colorizer.models.zhang2016 import Zhang2016
 from colorizer.objectives import OBJECTIVES
-from colorizer.recipe import Recipe, RecipeError, learning_rate_factor, read_recipe, shipped_recipes
+from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
+from colorizer.recipe_files import read_recipe, shipped_recipes
 from colorizer.train import Run, train
 
 TINY = Recipe(

@@ -17,7 +17,8 @@ from colorizer.models.wallner import AB_SCALE, WallnerAlpha
 from colorizer.objectives.adversarial import DISCRIMINATOR, Adversarial
 from colorizer.objectives.base import MODEL
 from colorizer.objectives.hints import HintedRegression
-from colorizer.recipe import Recipe, RecipeError, read_recipe
+from colorizer.recipe import Recipe, RecipeError
+from colorizer.recipe_files import read_recipe
 from colorizer.render import from_lab, to_lab
 from colorizer.train import train
 

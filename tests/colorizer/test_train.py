@@ -20,7 +20,8 @@ from PIL import Image
 from colorizer.checkpoints import load_checkpoint, read_checkpoint
 from colorizer.data import Crops, Photo, ResumableBatches, read_photos, split_holdout
 from colorizer.photos import perceptual_hash
-from colorizer.recipe import Recipe, RecipeError, learning_rate_factor, read_recipe
+from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
+from colorizer.recipe_files import read_recipe
 from colorizer.train import train
 
 from .conftest import make_photo

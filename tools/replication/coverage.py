@@ -19,7 +19,7 @@ from typing import Any
 from analysis import read_export
 from analysis.designs import PAIR
 from analysis.exclusions import select
-from analysis.exports import long_table
+from analysis.long_table import long_table
 from analysis.plan import read_plan
 from analysis.proportions import wilson
 from analysis.results import condition_rates

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from study.errors import Refusal
 from study.sessions import SessionError
 
 MAX_NAME = 200  # characters of a platform's own names
@@ -21,7 +22,7 @@ class EntryError(SessionError):
     status = 403
 
 
-class RecruitmentError(ValueError):
+class RecruitmentError(Refusal, ValueError):
     """A platform's settings cannot be used; the message is one line."""
 
 

@@ -1,0 +1,82 @@
+"""Recipes as files: those that come with the package, and one's own; what cannot be run is refused by its key."""
+
+import math
+import tomllib
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from colorizer.models import MODELS
+from colorizer.objectives import OBJECTIVES, objective_of
+from colorizer.recipe import Recipe, RecipeError
+
+_FOLDER = "recipes"
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(p.stem for p in Path(str(files("colorizer") / _FOLDER)).glob("*.toml"))
+
+
+def small_recipe(model: str) -> str:
+    """The name of the quickest shipped recipe for this model, those that state their minutes first."""
+    own = [r for r in map(read_recipe, shipped_recipes()) if r.model == model]
+    if not own:
+        raise RecipeError(f"{model}: no shipped recipe trains it; write one, see colorizer/recipes")
+    return min(own, key=lambda r: (r.minutes or math.inf, len(r.name))).name
+
+
+def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe by shipped name (`truehue-lite`) or by path; unknown keys are errors."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = Path(str(files("colorizer") / _FOLDER / f"{name}.toml"))
+    if not path.is_file():
+        raise RecipeError(f"{name}: no such recipe; shipped ones: {', '.join(shipped_recipes())}")
+    try:
+        table = {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8")) | (overrides or {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from None
+    known_keys = {f.name: f for f in fields(Recipe)}
+    for key, value in table.items():
+        if key not in known_keys:
+            raise RecipeError(f"{path}: unknown key {key!r}; known: {', '.join(sorted(known_keys))}")
+        expected = known_keys[key].type
+        if expected in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise RecipeError(f"{path}: {key}: expected a number, got {value!r}")
+        if expected is int and not float(value).is_integer():
+            raise RecipeError(f"{path}: {key}: expected a whole number, got {value!r}")
+        if expected is bool and not isinstance(value, bool):
+            raise RecipeError(f"{path}: {key}: expected true or false, got {value!r}")
+    if "model" not in table or table["model"] not in MODELS:
+        raise RecipeError(f"{path}: model: expected one of {', '.join(MODELS)}, got {table.get('model')!r}")
+    for key, allowed in {
+        "optimizer": ("adam", "adamw", "rmsprop"),
+        "schedule": ("constant", "cosine", "steps"),
+        "start": ("scratch", "imagenet"),
+        "objective": ("", *OBJECTIVES),
+    }.items():
+        if table.get(key, allowed[0]) not in allowed:
+            raise RecipeError(f"{path}: {key}: expected one of {', '.join(allowed)}, got {table[key]!r}")
+    if "betas" in table:
+        table["betas"] = tuple(table["betas"])
+    if "milestones" in table:
+        table["milestones"] = tuple((int(at), float(factor)) for at, factor in table["milestones"])
+    recipe = Recipe(**table)
+    _check_together(recipe, path)
+    return recipe
+
+
+def _check_together(recipe: Recipe, path: Path) -> None:
+    for key in ("steps", "batch", "accumulate", "crop_px", "validate_every", "checkpoint_every"):
+        if getattr(recipe, key) < 1:
+            raise RecipeError(f"{path}: {key}: expected at least 1, got {getattr(recipe, key)}")
+    if recipe.batch % recipe.accumulate:
+        raise RecipeError(f"{path}: batch: expected a multiple of accumulate ({recipe.accumulate}), got {recipe.batch}")
+    if recipe.schedule == "steps" and not recipe.milestones:
+        raise RecipeError(f"{path}: milestones: expected [[step, factor], …] for the schedule `steps`, got none")
+    try:
+        objective_of(recipe).refuse(recipe)
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from None
