@@ -66,7 +66,7 @@ def toml_of(form: dict[str, str]) -> str:
     """Write the definition that a form asks for: the preset, what was changed, and what was typed."""
     preset = form.get("preset", DEFAULT_PRESET)
     sections: dict[str, dict[str, Any]] = {
-        "study": {key: form[f"study.{key}"] for key in ("title", "contact") if form.get(f"study.{key}")}
+        "study": {key: form[f"study.{key}"] for key in ("title", "contact") if form.get(f"study.{key}", "").strip()}
     }
     base = load_preset(preset) if preset in presets() else None
     for name in FIELDS:

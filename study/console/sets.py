@@ -62,7 +62,7 @@ def check_set(manifest: Mapping[str, Any]) -> list[Check]:
         ),
         (
             not twins,
-            "no motif comes twice",
+            "no photograph looks like one of another motif",
             f"{_n(twins, 'pair')} of photographs look alike: {', '.join(f'{a} and {b}' for a, b in twins[:3])}",
         ),
         (not seen, "no photograph was seen in training", f"{_n(seen)} were seen in training"),

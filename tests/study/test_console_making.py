@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import NOW, SMALL
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pictures import make_set
 from PIL import Image
@@ -81,12 +81,13 @@ def test_a_wrong_form_is_explained_and_kept(client, study, change, words):
     assert 'value="Fresh"' in reply.text, "what was typed is still there"
 
 
+@example("\r", " ")
 @given(st.text(max_size=40), st.text(max_size=60))
 def test_whatever_is_typed_becomes_toml_that_says_it(title, contact):
     text = toml_of({**FORM, "study.title": title, "study.contact": contact})
     definition = parse_definition(text)
-    assert definition.study.title == (title or load_preset().study.title)
-    assert definition.study.contact == contact
+    assert definition.study.title == (title if title.strip() else load_preset().study.title)
+    assert definition.study.contact == (contact if contact.strip() else "")
 
 
 @given(st.text(max_size=80))
