@@ -132,7 +132,7 @@ table: $(VENV)/.colorizer  ## PHOTOS_TRAIN=… PHOTOS_VAL=… MINUTES=15: every 
 	    --out out/table-$(MINUTES) --results $(if $(filter 15,$(MINUTES)),docs/results/table,out/table-$(MINUTES)/results)
 
 bench-backends: $(VENV)/.all  ## parity and speed of torch, onnxruntime and OpenCV, into docs/results
-	@$(BIN)/python tools/bench_backends.py --out docs/results/backends.json
+	@$(BIN)/python -m tools.bench_backends --out docs/results/backends.json
 bench-analysis: $(VENV)/.all  ## reports of up to a million trials: time, memory, growth, into docs/results
 	@$(BIN)/python tools/bench_analysis.py --out docs/results/analysis-large.json
 
@@ -155,8 +155,8 @@ replication: $(VENV)/.all  ## table 1 of 2016 with simulated people of those rat
 bench-mixed: $(VENV)/.all  ## the mixed model's time beside glmmTMB's; needs r-cran-glmmtmb
 	@$(BIN)/python tools/bench_mixed.py
 
-bench: $(VENV)/.all bench-backends  ## the colorizer beside the published way (docs/benchmarks.md), and its three backends
-	@TQDM_DISABLE=1 $(BIN)/python tools/bench_colorizer.py
+bench: $(VENV)/.all bench-backends  ## the colorizer beside the published way (docs/benchmarks.md), and its three backends; goes on where it stopped
+	@TQDM_DISABLE=1 $(BIN)/python -m tools.bench_colorizer
 
 fuzz: $(VENV)/.colorizer  ## colour 10,000 damaged files: no crash, no hang, none lost
 	@TQDM_DISABLE=1 $(BIN)/python tools/fuzz.py --n 10000

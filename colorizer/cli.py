@@ -96,6 +96,21 @@ def _fetch(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _on_convolution(model: Any, arguments: argparse.Namespace) -> Any:
+    """The network with the convolution that was asked for, or that pays here."""
+    import torch
+
+    from colorizer.winograd import pays, with_winograd
+
+    asked = arguments.convolution
+    is_possible = arguments.backend == "torch" and next(model.parameters()).device.type == "cpu"
+    if asked == "winograd" and not is_possible:
+        raise ValueError("--convolution winograd: is for --backend torch and --device cpu; leave it out")
+    if asked == "direct" or not is_possible or (asked == "auto" and (arguments.fp32 or not pays())):
+        return model
+    return with_winograd(model, dtype=torch.float32 if arguments.fp32 else torch.bfloat16)
+
+
 def _colorize(arguments: argparse.Namespace) -> int:
     from colorizer.backends import on_backend
     from colorizer.checkpoints import load_model
@@ -112,6 +127,7 @@ def _colorize(arguments: argparse.Namespace) -> int:
     weights = _for_models(arguments.weights, [arguments.model]).get(arguments.model)
     model = load_model(arguments.model, weights).to(pick_device(arguments.device))
     model = on_backend(model, arguments.backend, temperature=arguments.temperature)
+    model = _on_convolution(model, arguments)
     if hints := [*(read_hints(arguments.hints) if arguments.hints else ()), *map(parse_hint, arguments.hint)]:
         if len(photos) > 1:
             raise ValueError(f"--hint: hints belong to one photograph, got {len(photos)}")
@@ -231,8 +247,14 @@ def _parser() -> argparse.ArgumentParser:
         "--saturation", type=at_least(0), metavar="X", help="multiplies the colours; 1 is what the network means"
     )
     sub.add_argument("--fp32", action="store_true", help="full precision (default: bfloat16)")
+    sub.add_argument(
+        "--convolution",
+        choices=("auto", "winograd", "direct"),
+        default="auto",
+        help="winograd multiplies less; auto: winograd in bfloat16 on a CPU without matrix units",
+    )
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    sub.add_argument("--batch", type=whole(1), default=8, help="photographs of one shape that go together (default 8)")
+    sub.add_argument("--batch", type=whole(1), default=4, help="photographs of one shape that go together (default 4)")
     sub.add_argument("--skip-existing", action="store_true", help="go on with an interrupted run")
     with_shares(sub)
 

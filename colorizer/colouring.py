@@ -1,11 +1,13 @@
 """Colouring many files: decoding, network and encoding overlap, and nothing is lost on the way.
 
-Threads decode and encode while the network works on the next few photographs of one shape together.
+Threads decode and encode while the network works on a few photographs of one shape together.  On a CPU each core runs
+the network on photographs of its own: cores that share one batch wait for each other after every operation.
 """
 
 import errno
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +31,7 @@ class Options:
     """How to colour: the look, and how the work is cut."""
 
     look: Look = field(default_factory=Look)
-    batch: int = 8
+    batch: int = 4
     workers: int = 2
     skip_existing: bool = False
 
@@ -101,19 +103,29 @@ def colour_files(photos: Sequence[PhotoFile], targets: Sequence[Path], model: Co
             todo.append((photo, target))
     waiting: dict[tuple[int, ...], list[_Waiting]] = {}
     bar = tqdm(total=len(todo), desc="colouring", unit="photo", disable=len(todo) < 2)
-    with ThreadPoolExecutor(options.workers) as readers, ThreadPoolExecutor(options.workers) as writers, bar:
-        written: list[Future[Path]] = []
+    n_cores = _cores_for(model, len(todo))
+    batch_size = max(1, min(options.batch, -(-len(todo) // n_cores)))
+    with (
+        ThreadPoolExecutor(options.workers) as readers,
+        ThreadPoolExecutor(options.workers) as writers,
+        _networks(n_cores) as networks,
+        bar,
+    ):
+        running: list[Future[list[Future[Path]]]] = []
+
+        def work(batch: list[_Waiting]) -> list[Future[Path]]:
+            ab = predict_batch(model, torch.cat([w.L_11hw for w in batch]), options.look)
+            return [writers.submit(_encode, w, ab[i : i + 1]) for i, w in enumerate(batch)]
 
         def flush(shape: tuple[int, ...]) -> None:
-            batch = waiting.pop(shape)
-            ab = predict_batch(model, torch.cat([w.L_11hw for w in batch]), options.look)
-            written.extend(writers.submit(_encode, w, ab[i : i + 1]) for i, w in enumerate(batch))
-            settle(2 * options.batch)
+            running.append(networks.submit(work, waiting.pop(shape)))
+            settle(n_cores)
 
         def settle(n_left: int) -> None:
-            while len(written) > n_left:
-                summary.coloured.append(written.pop(0).result())
-                bar.update()
+            while len(running) > n_left:
+                for written in running.pop(0).result():
+                    summary.coloured.append(written.result())
+                    bar.update()
 
         held = 0
         decoded = _ahead(readers, todo, options, model)
@@ -125,7 +137,7 @@ def colour_files(photos: Sequence[PhotoFile], targets: Sequence[Path], model: Co
             shape = tuple(found.L_11hw.shape)
             waiting.setdefault(shape, []).append(found)
             held += found.rgb_HW3.shape[0] * found.rgb_HW3.shape[1]
-            if len(waiting[shape]) == options.batch:
+            if len(waiting[shape]) == batch_size:
                 held -= sum(w.rgb_HW3.shape[0] * w.rgb_HW3.shape[1] for w in waiting[shape])
                 flush(shape)
             elif held > _IN_FLIGHT_PIXELS:
@@ -137,6 +149,23 @@ def colour_files(photos: Sequence[PhotoFile], targets: Sequence[Path], model: Co
             flush(shape)
         settle(0)
     return summary
+
+
+def _cores_for(model: Colorizer, n_photos: int) -> int:
+    """How many cores run the network side by side, each alone: all there are, if it is PyTorch's and on the CPU."""
+    weights = next(model.parameters(), None)  # another backend's network has none here, and threads of its own
+    return min(torch.get_num_threads(), n_photos) if weights is not None and weights.device.type == "cpu" else 1
+
+
+@contextmanager
+def _networks(n_cores: int) -> Iterator[ThreadPoolExecutor]:
+    """`n_cores` threads that run the network, each with its share of the cores."""
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n_cores, initializer=lambda: torch.set_num_threads(before // n_cores)) as networks:
+            yield networks
+    finally:
+        torch.set_num_threads(before)  # it is each thread's own for OpenMP, but everybody's for MKL
 
 
 def _named(name: str, text: str) -> str:

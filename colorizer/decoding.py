@@ -21,5 +21,9 @@ def annealed_mean(
     centres_Q2 = (bin_centres() if colours_Q2 is None else colours_Q2).to(logits_BQHW.device)
     if temperature == 0:
         return centres_Q2[logits_BQHW.argmax(1)].permute(0, 3, 1, 2)
-    probability_BQHW = torch.softmax(logits_BQHW.float() / temperature, dim=1)
-    return torch.einsum("bqhw,qc->bchw", probability_BQHW, centres_Q2)
+    # Picture by picture, and bins innermost, as networks in channels-last leave them: all of it stays in the cache.
+    pictures = [
+        torch.softmax(logits_QHW.permute(1, 2, 0).float() / temperature, dim=-1) @ centres_Q2
+        for logits_QHW in logits_BQHW
+    ]
+    return torch.stack(pictures).permute(0, 3, 1, 2)

@@ -4,7 +4,7 @@
 
 Networks have their full size.  Those without weights get random ones with random statistics (seeded): parity and
 speed do not depend on what a network has learned.  Times are medians of passes that alternate between the backends,
-so that a busy machine hits all alike; read their ratios.
+so that a busy machine hits all alike; read their ratios.  An interrupted run goes on with the next model.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from colorizer.checkpoints import load_model, shipped_path
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import no_grad_eval
 from colorizer.onnx_export import export_onnx
+from tools.bench_rows import Rows
 
 MEAN_LIMIT, MAX_LIMIT = 1e-3, 1e-2  # of ab, CIE units
 SIZES = ((256, 256), (192, 341), (97, 130))  # height, width: square, wide, fitting no stride
@@ -118,19 +120,14 @@ def main() -> int:
         "threads": torch.get_num_threads(), "passes": arguments.passes, "models": {},
     }  # fmt: skip
     bad = []
+    rows = Rows(arguments.out.with_suffix(".rows.jsonl"))
     for name in arguments.models:
-        row = result["models"][name] = compare(name, arguments.passes)
-        print(
-            name,
-            json.dumps(
-                {k: {"mean": v["mean"], "max": v["max"], "s": v["median_s"]} for k, v in row["backends"].items()}
-            ),
-            flush=True,
-        )
+        row = result["models"][name] = rows.row(f"{name} {arguments.passes}", partial(compare, name, arguments.passes))
         bad += [f"{name} on {k}" for k, v in row["backends"].items() if v["mean"] > MEAN_LIMIT or v["max"] > MAX_LIMIT]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     arguments.out.with_suffix(".md").write_text(as_markdown(result), encoding="utf-8")
+    rows.forget()
     for told in bad:
         print(f"differs too much: {told}", file=sys.stderr)
     return 1 if bad else 0
