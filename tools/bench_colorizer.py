@@ -119,7 +119,7 @@ def part_colouring(n: int, device: str = "cpu", rounds: int = 5) -> dict[str, An
             for way, x in networks.items()
         }
         for run in ways.values():
-            run(photos[:8], "warm")
+            run(photos[:4], "warm")
         times: dict[str, list[Watch]] = {way: [] for way in ways}
         for i in range(rounds):
             for way, run in ways.items():
