@@ -35,10 +35,12 @@ def study_commands() -> click.Group:
     """Give the commands of `flask --app study`."""
     from flask import Flask
 
+    from study.classroom import class_
     from study.cli import init_app
 
-    app = Flask("truehue-docs")
+    app = Flask("truehue-docs")  # not study.create_app: it would make an instance
     init_app(app)
+    app.cli.add_command(class_)
     app.cli.name = "flask --app study"
     return app.cli
 
