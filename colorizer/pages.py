@@ -42,8 +42,13 @@ def data_uri(rgb_HW3: npt.NDArray[np.uint8]) -> str:
 
 
 def write_page(template: str, texts: Mapping[str, str], markup: Mapping[str, str], out: Path) -> None:
-    """Fill the marks (`@NAME@`) of a template with escaped texts and with markup; `out` appears whole."""
-    page = files("colorizer").joinpath(f"templates/{template}").read_text(encoding="utf-8")
+    """Fill the marks (`@NAME@`) of a template with escaped texts and with markup; `out` appears whole.
+
+    Every page begins with the style that all share (pages.css).
+    """
+    templates = files("colorizer").joinpath("templates")
+    shared = templates.joinpath("pages.css").read_text(encoding="utf-8").rstrip("\n")
+    page = templates.joinpath(template).read_text(encoding="utf-8").replace("@SHARED@", shared)
     for mark, text in (*((m, html.escape(t)) for m, t in texts.items()), *markup.items()):
         page = page.replace(f"@{mark}@", text)
     out.parent.mkdir(parents=True, exist_ok=True)

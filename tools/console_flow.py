@@ -28,11 +28,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from study.definition import load_preset  # noqa: E402
+from study.simulate.chromium import launch  # noqa: E402
 from tools.proof.person import Http, Person, required_answers  # noqa: E402
 from tools.proof.server import Server  # noqa: E402
 
 EMAIL, PASSWORD = "owner@example.org", "a long enough password"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 WAIT_MS = 300_000
 N_PHOTOS, N_PEOPLE = 24, 6
 
@@ -190,14 +190,13 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, default=ROOT / "samples" / "photos")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "console-flow.json")
     args = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if shutil.which("chromium") is None:
         sys.exit("needs Chromium: sudo apt-get install -y chromium")
     photos = sorted(p for p in args.photos.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png"})[:N_PHOTOS]
     with tempfile.TemporaryDirectory(prefix="truehue-flow-") as name, sync_playwright() as playwright:
         scratch = Path(name)
         with running(scratch / "instance") as server:
-            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+            browser = launch(playwright)
             page = browser.new_page()
             page.set_default_timeout(60_000)
             clock = Clock()

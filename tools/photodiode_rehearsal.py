@@ -24,6 +24,7 @@ from study.config import read_settings
 from study.definition import parse_definition
 from study.export import write_export
 from study.serving import in_thread
+from study.simulate.chromium import launch
 from study.studies import create_study
 
 STIMULI = Path(__file__).resolve().parent.parent / "study" / "demo" / "stimuli"
@@ -64,7 +65,6 @@ addEventListener("DOMContentLoaded", () => {
   }).observe(corner, { attributes: true, attributeFilter: ["style"] });
 });
 """
-BROWSER = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
 
 
 def watch(page: Page, address: str) -> list[tuple[float, int]]:
@@ -147,7 +147,7 @@ def main() -> int:
         print(f"error: {out}: expected a new folder, got an existing one; name another with --out", file=sys.stderr)
         return 2
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=BROWSER)
+        browser = launch(playwright)
         session, late = rehearse(out, browser)
         browser.close()
     print(

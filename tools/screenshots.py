@@ -25,10 +25,10 @@ from study.definition import parse_definition
 from study.demo.command import adapt
 from study.manifest import read_manifest
 from study.serving import in_thread
+from study.simulate.chromium import launch
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 BUDGET_BYTES = 1_500_000
 N_TRIES = 4
 
@@ -203,14 +203,13 @@ def main() -> None:
     parser.add_argument("--stimuli", type=Path, default=ROOT / "study" / "demo" / "stimuli")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     args = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if shutil.which("chromium") is None:
         sys.exit("needs Chromium: sudo apt-get install -y chromium")
     args.out.mkdir(parents=True, exist_ok=True)
     for old in args.out.glob("*.png"):
         old.unlink()
     with demo_server(args.stimuli) as url, sync_playwright() as playwright:
-        browser: Browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser: Browser = launch(playwright)
         for size, (width, height) in SIZES.items():
             album = Album(args.out, size)
 

@@ -26,11 +26,11 @@ from study import create_app
 from study.config import read_settings
 from study.models import JobRow
 from study.serving import in_thread
+from study.simulate.chromium import launch
 from study.web import now
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 BUDGET_BYTES = 620_000
 PAGE_BUDGET_S = 1.0
 EMAIL, PASSWORD = "owner@example.org", "a long enough password"
@@ -217,8 +217,7 @@ def main() -> None:
     parser.add_argument("--participants", type=int, default=10_000)
     parser.add_argument("--only-measure", action="store_true")
     args = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if shutil.which("chromium") is None:
         sys.exit("needs Chromium: sudo apt-get install -y chromium")
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="truehue-console-") as name:
@@ -229,7 +228,7 @@ def main() -> None:
             for old in args.out.glob("console-*.webp"):
                 old.unlink()
             with in_thread(empty) as empty_url, in_thread(used) as used_url, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+                browser = launch(playwright)
                 for size, (width, height) in SIZES.items():
                     is_phone = width < 600
                     for url, take in ((empty_url, take_empty), (used_url, take_used)):

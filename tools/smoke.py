@@ -22,11 +22,9 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, sync_playwright
 
+from study.simulate.chromium import launch
+
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 DEFINITION = """
 preset = "zhang2016"
 [study]
@@ -113,10 +111,7 @@ def browser_session(instance: Path, slug: str) -> None:
             except OSError:  # not there yet, or too busy to answer
                 time.sleep(0.1)
         with sync_playwright() as playwright:
-            path = shutil.which("chromium") or shutil.which("google-chrome")
-            if path is None:
-                raise SmokeError("chromium is missing; run: sudo apt-get install -y chromium")
-            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+            browser = launch(playwright)
             take_part(browser.new_page(), address)
             browser.close()
     finally:

@@ -23,11 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
 
 import jspsych_page
-from browsers import launch
 from painted import Exposure, Measured, measure, summarise, timing_study
 from playwright.sync_api import Browser, sync_playwright
 from study_server import running_server
 from tqdm import tqdm
+
+from study.simulate.chromium import launch
 
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 30

@@ -5,7 +5,6 @@ Needs playwright (a development dependency) and Debian's chromium.
 """
 
 import math
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from study.readiness import fitting_answers
 from study.serving import in_thread
 from study.sessions import Desk
 from study.simulate.answers import Participant, respond
+from study.simulate.chromium import launch
 from study.simulate.run import claim, fill_in
 from study.simulate.truth import Parameters, SimulationError, state_truth
 from study.studies import Study
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # a study server has no browser to drive
 KEYS = {"left": "f", "right": "j"}
 ASKED = ".gate:not([hidden]) button, .answer[aria-disabled=false], form[action$='/answers'], main.page"
 PATIENCE_MS = 120_000
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +86,8 @@ def _browser(manner: Manner) -> Iterator["Browser"]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise SimulationError("--visible needs playwright; run: pip install playwright (or make setup)") from None
-    path = shutil.which("chromium")
-    if path is None:
-        raise SimulationError("--visible needs chromium; run: sudo apt-get install -y chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=not manner.is_headed, args=ARGUMENTS)
+        browser = launch(playwright, is_headed=manner.is_headed)
         try:
             yield browser
         finally:

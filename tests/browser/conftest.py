@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
 
 sys.path.append(str(Path(__file__).parent))  # the helpers lie beside the tests; last: tests/study has a conftest too
 
-from browsers import launch
 from person import Person
 from study_server import Server, running_server
+
+from study.simulate.chromium import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "study" / "static"

@@ -20,6 +20,7 @@ from study import lifecycle, researchers, sessions
 from study.lab import add_display, read_profile
 from study.models import SessionRow, StudyRow
 from study.recruitment import configure
+from tools.proof.material import display_profile
 
 pytestmark = pytest.mark.chromium
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -56,22 +57,7 @@ vision = "exclude"
 )
 STUDIES["checked"] = STUDIES["checked"].replace("[study]", '[trial]\nsize_unit = "degrees"\nsize_degrees = 5\n[study]')
 NOW = datetime.now(UTC)
-PROFILE = f"""
-format = "truehue-display/1"
-name = "seat-1"
-measured_on = {NOW:%Y-%m-%d}
-instrument = "a colorimeter"
-red_xy = [0.64, 0.33]
-green_xy = [0.30, 0.60]
-blue_xy = [0.15, 0.06]
-white_xy = [0.3127, 0.3290]
-gamma = 2.2
-white_cd_m2 = 120
-black_cd_m2 = 0.2
-width_mm = 600
-width_px = 2400
-viewing_distance_mm = 600
-"""
+PROFILE = display_profile(measured_on=f"{NOW:%Y-%m-%d}", viewing_distance_mm=600)
 EMAIL, PASSWORD = "me@example.org", "a long enough password"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}

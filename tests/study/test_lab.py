@@ -10,23 +10,9 @@ from study import sessions
 from study.export import write_export
 from study.lab import DisplayError, add_display, read_profile
 from study.recruitment import configure
+from tools.proof.material import display_profile
 
-PROFILE = """
-format = "truehue-display/1"
-name = "seat-1"
-measured_on = 2026-11-01
-instrument = "a colorimeter"
-red_xy = [0.64, 0.33]
-green_xy = [0.30, 0.60]
-blue_xy = [0.15, 0.06]
-white_xy = [0.3127, 0.3290]
-gamma = 2.2
-white_cd_m2 = 120
-black_cd_m2 = 0.2
-width_mm = 600
-width_px = 2400
-viewing_distance_mm = 572.96
-"""
+PROFILE = display_profile(measured_on="2026-11-01", viewing_distance_mm=572.96)
 SEAT = "?seat=3&experimenter=AB&display=seat-1"
 
 

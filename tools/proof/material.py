@@ -1,4 +1,4 @@
-"""Stimulus sets made from the shipped one: smaller, or with more photographs."""
+"""Stimulus sets made from the shipped one, smaller or with more photographs, and a display to show them on."""
 
 import hashlib
 import json
@@ -12,6 +12,26 @@ from tools.proof.instance import SHIPPED
 
 TURNS = (None, *(turn for turn in Image.Transpose if turn in {0, 1, 3}))  # as it is, mirrored, upside down, turned
 MODEL, SECOND = "truehue-lite", "second"
+
+
+def display_profile(*, measured_on: str, viewing_distance_mm: float) -> str:
+    """Give the profile of a lab's display (`truehue-display/1`): sRGB's primaries, 4 px to the mm."""
+    return f"""
+format = "truehue-display/1"
+name = "seat-1"
+measured_on = {measured_on}
+instrument = "a colorimeter"
+red_xy = [0.64, 0.33]
+green_xy = [0.30, 0.60]
+blue_xy = [0.15, 0.06]
+white_xy = [0.3127, 0.3290]
+gamma = 2.2
+white_cd_m2 = 120
+black_cd_m2 = 0.2
+width_mm = 600
+width_px = 2400
+viewing_distance_mm = {viewing_distance_mm}
+"""
 
 
 def derive(out: Path, *, size_px: int = 256, n_copies: int = 1, n_models: int = 1, source: Path = SHIPPED) -> Path:
