@@ -105,6 +105,7 @@ DESIGNS = {
 }
 STUDIES = DESIGNS | {
     "quick": define(),
+    "brief": define(n_practice=1, n_test=1, n_low_anchor=0, n_instructed=0),
     "slow": define(timing=SLOW, n_practice=0, n_test=2, n_low_anchor=0, n_instructed=0),
     "still": define(timing=SLOW.replace("900", "5000"), n_practice=0, n_test=1, n_low_anchor=0, n_instructed=0),
     "timing": define(timing=TIMING, n_practice=0, n_test=30, n_low_anchor=0, n_instructed=0),

@@ -19,6 +19,9 @@ def test_a_session_goes_from_consent_to_debrief(participant, study):
     assert participant.client.get("/s/small/").status_code == 200
     participant.agree()
     assert participant.state.status == "consented"
+    with participant.desk.database.reading() as connection:
+        agreed_to = connection.scalar(select(SessionRow.consent_sha256))
+    assert agreed_to == study.definition.consent_sha256
     participant.client.post(f"{participant.here}advance", data={"stage": "instructions"})
     assert participant.state.status == "practice"
     participant.look()
