@@ -16,6 +16,7 @@ from colorizer.distributed import World, pick_device
 from colorizer.recipe import Recipe, RecipeError
 from colorizer.stopping import StopAsked
 from colorizer.train import Run
+from colorizer.training_photos import refuse_mix
 
 _MEASURED_STEPS = 3
 
@@ -67,6 +68,7 @@ def check_training(
     recipe: Recipe, data: Sequence[Path | str], *, workers: int = 0, init: str = "", device: str = "cpu"
 ) -> Check:
     """Scan the photographs, group them, take a few steps on them, and write nothing."""
+    refuse_mix(recipe, data)
     world = World(device=pick_device(device))
     photos, refused = scan_photos(data, longest_px=2 * recipe.crop_px, shortest_px=16, workers=workers)
     groups = near_duplicate_groups([p.phash for p in photos])

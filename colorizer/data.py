@@ -15,11 +15,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
 from colorizer.distributed import World
+from colorizer.mixing import Mixture
 from colorizer.photos import PhotoError, Reason, is_grey, open_photo, perceptual_hash
 from colorizer.sources import PhotoFile, bytes_or_nothing, list_photos, shard_of
 
 NEAR_DUPLICATE_BITS = 6  # pHash distance up to which two photographs count as the same motif
-_MEMORY_BYTES = 4 << 30  # decoded photographs beyond this are read again from their source when their turn comes
+MEMORY_BYTES = 4 << 30  # decoded photographs beyond this are read again from their source when their turn comes
 _BANDS = NEAR_DUPLICATE_BITS + 1
 
 
@@ -97,7 +98,7 @@ def scan_photos(
     longest_px: int,
     shortest_px: int,
     workers: int = 0,
-    memory_bytes: int = _MEMORY_BYTES,
+    memory_bytes: int = MEMORY_BYTES,
     world: World | None = None,
 ) -> tuple[list[AnyPhoto], list[Refusal]]:
     """Decode every photograph once; returns the usable ones, and why the others are not.
@@ -242,13 +243,14 @@ class Crops(Dataset[Tensor]):
 class ResumableBatches(Sampler[list[tuple[int, int]]]):
     """Micro-batches of (index, position) from a seeded shuffle per epoch, starting at any step of the run.
 
-    A step's batch is cut into `parts` micro-batches; this process gets `parts // world` neighbouring ones of them, so
-    that two processes see what one process sees that accumulates twice.
+    `mixture` says how the photographs are drawn; without it each comes once an epoch.  A step's batch is cut into
+    `parts` micro-batches; this process gets `parts // world` neighbouring ones of them, so that two processes see
+    what one process sees that accumulates twice.
     """
 
     def __init__(
         self, n: int, *, batch: int, steps: int, first_step: int, seed: int, parts: int = 1, rank: int = 0,
-        world: int = 1,
+        world: int = 1, mixture: Mixture | None = None,
     ) -> None:  # fmt: skip
         if batch % parts or parts % world:
             raise ValueError(
@@ -256,6 +258,7 @@ class ResumableBatches(Sampler[list[tuple[int, int]]]):
             )
         self.n, self.batch, self.steps, self.first_step, self.seed = n, batch, steps, first_step, seed
         self.parts, self.rank, self.world = parts, rank, world
+        self._mixture = mixture or Mixture([0] * n, (), seed=seed)
 
     def __len__(self) -> int:
         return (self.steps - self.first_step) * (self.parts // self.world)
@@ -269,7 +272,7 @@ class ResumableBatches(Sampler[list[tuple[int, int]]]):
                 for position in range(step * self.batch + part * size, step * self.batch + (part + 1) * size):
                     if position // self.n != epoch:
                         epoch = position // self.n
-                        order = np.random.default_rng((self.seed, epoch)).permutation(self.n)
+                        order = self._mixture.order(epoch)
                     keys.append((int(order[position % self.n]), position))
                 yield keys
 

@@ -33,13 +33,18 @@ def _weights(name: str) -> str:
     return str(path)
 
 
+def imagenet_normalised(rgb_B3HW: Tensor) -> Tensor:
+    """RGB in [0, 1] to mean 0 and deviation 1 over ImageNet's training photographs."""
+    return (rgb_B3HW - _MEAN.to(rgb_B3HW.device)) / _STD.to(rgb_B3HW.device)
+
+
 def _normalised(rgb_B3HW: Tensor) -> Tensor:
     """RGB in [0, 1] to what ImageNet's classifiers read: resized to 256, centre crop of 224."""
     if min(rgb_B3HW.shape[-2:]) != _RESIZED_PX:
         size = (_RESIZED_PX, _RESIZED_PX)
         rgb_B3HW = F.interpolate(rgb_B3HW, size=size, mode="bilinear", antialias=True, align_corners=False)
     edge = (_RESIZED_PX - _CROP_PX) // 2
-    return (rgb_B3HW[..., edge : edge + _CROP_PX, edge : edge + _CROP_PX] - _MEAN) / _STD
+    return imagenet_normalised(rgb_B3HW[..., edge : edge + _CROP_PX, edge : edge + _CROP_PX])
 
 
 class Classifier(ABC):

@@ -23,6 +23,7 @@ class Recipe:
     steps: int = 1000
     batch: int = 32  # over all processes and micro-batches together
     accumulate: int = 1  # micro-batches per step and process
+    mix: tuple[float, ...] = ()  # share of each --data source among the draws; empty: by their numbers of photographs
     crop_px: int = 128
     scale_min: float = 1.0
     scale_max: float = 1.0

@@ -61,11 +61,22 @@ def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
             raise RecipeError(f"{path}: {key}: expected one of {', '.join(allowed)}, got {table[key]!r}")
     if "betas" in table:
         table["betas"] = tuple(table["betas"])
+    if "mix" in table:
+        table["mix"] = _shares(table["mix"], path)
     if "milestones" in table:
         table["milestones"] = tuple((int(at), float(factor)) for at, factor in table["milestones"])
     recipe = Recipe(**table)
     _check_together(recipe, path)
     return recipe
+
+
+def _shares(given: Any, path: Path) -> tuple[float, ...]:
+    numbers = [given] if isinstance(given, int | float) else given
+    if not isinstance(numbers, list | tuple) or not all(
+        isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf for x in numbers
+    ):
+        raise RecipeError(f"{path}: mix: expected positive numbers, one for each source of --data, got {given!r}")
+    return tuple(float(x) for x in numbers)
 
 
 def _check_together(recipe: Recipe, path: Path) -> None:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from colorizer.checkpoints import load_checkpoint, own_name, read_checkpoint, save_checkpoint
 from colorizer.data import Crops, ResumableBatches
 from colorizer.distributed import World, joined
+from colorizer.mixing import Mixture
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import count_parameters
 from colorizer.objectives import Objective, objective_of
@@ -226,6 +227,7 @@ class Run:
         batches = ResumableBatches(
             len(crops), batch=recipe.batch, steps=recipe.steps, first_step=self.step, seed=recipe.seed,
             parts=recipe.accumulate * world.size, rank=world.rank, world=world.size,
+            mixture=Mixture(photographs.source_N, recipe.mix, seed=recipe.seed),
         )  # fmt: skip
         # A generator of its own: a loader draws its workers' seed when it starts, and dropout must not notice.
         own = torch.Generator().manual_seed(recipe.seed)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from colorizer.data import AnyPhoto, centre_square, scan_photos, split_holdout
+from colorizer.data import MEMORY_BYTES, AnyPhoto, Photo, Refusal, centre_square, scan_photos, split_holdout
 from colorizer.distributed import World
 from colorizer.recipe import Recipe, RecipeError
 
@@ -23,6 +23,14 @@ class Photographs:
     training: list[AnyPhoto]
     squares_N3HW: Tensor
     phashes: list[int]  # of all of them: a study must not show what the network has seen
+    source_N: list[int]  # which source of `data` each training photograph is from
+
+
+def refuse_mix(recipe: Recipe, data: Sequence[Path | str]) -> None:
+    """Raise RecipeError unless the recipe's `mix` has a share for each source."""
+    if recipe.mix and len(recipe.mix) != len(data):
+        shares = ", ".join(f"{x:g}" for x in recipe.mix)
+        raise RecipeError(f"mix: expected one share for each of the {len(data)} sources of --data, got {shares}")
 
 
 def gather_photographs(
@@ -30,7 +38,16 @@ def gather_photographs(
 ) -> Photographs:
     """Scan the sources and split them, near-duplicates together; `held_out` sources are for validation only."""
     options: dict[str, Any] = {"longest_px": 2 * recipe.crop_px, "shortest_px": 16, "workers": workers, "world": world}
-    photos, refused = scan_photos(data, **options)
+    refuse_mix(recipe, data)
+    photos: list[AnyPhoto] = []
+    refused: list[Refusal] = []
+    source: list[int] = []
+    for number, one in enumerate(data):
+        used = sum(p.rgb_HW3.nbytes for p in photos if isinstance(p, Photo))
+        some, others = scan_photos([one], memory_bytes=MEMORY_BYTES - used, **options)
+        photos += some
+        refused += others
+        source += [number] * len(some)
     if world.is_first:
         for reason in sorted({r.reason for r in refused}):
             tqdm.write(f"not used: {sum(r.reason == reason for r in refused)} photographs ({reason})")
@@ -40,11 +57,12 @@ def gather_photographs(
             f"{', '.join(map(str, data))}; `train --check` says why the others are not"
         )
     if held_out:
-        others, _ = scan_photos(held_out, **options)
-        training, held = photos, others
+        held, _ = scan_photos(held_out, **options)
+        keep = list(range(len(photos)))
     else:
         keep, rest = split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)
-        training, held = [photos[i] for i in keep], [photos[i] for i in rest]
+        held = [photos[i] for i in rest]
+    training = [photos[i] for i in keep]
     judged = (held or training[:1])[: recipe.holdout_max]
     squares = torch.stack([centre_square(p.rgb_HW3, recipe.crop_px) for p in judged])
-    return Photographs(training, squares, [p.phash for p in [*training, *held]])
+    return Photographs(training, squares, [p.phash for p in [*training, *held]], [source[i] for i in keep])

@@ -5,11 +5,13 @@ from colorizer.objectives.adversarial import Adversarial
 from colorizer.objectives.base import Loss, Objective
 from colorizer.objectives.classification import Classification
 from colorizer.objectives.hints import HintedRegression
+from colorizer.objectives.perceptual import Perceptual
 from colorizer.objectives.regression import Regression
 from colorizer.recipe import Recipe
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "classification": Classification,
+    "perceptual": Perceptual,
     "regression": Regression,
     "hints": HintedRegression,
     "adversarial": Adversarial,
@@ -21,4 +23,4 @@ def objective_of(recipe: Recipe) -> type[Objective]:
     return OBJECTIVES[recipe.objective or MODELS[recipe.model].objective]
 
 
-__all__ = ["OBJECTIVES", "Loss", "Objective", "objective_of"]
+__all__ = ["OBJECTIVES", "Classification", "Loss", "Objective", "objective_of"]

@@ -1,5 +1,6 @@
-"""The sparse loss is the dense one; the prior and its weights are the paper's."""
+"""The sparse loss is the dense one; prior and weights are the paper's; the perceptual term leads to the truth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,18 @@ import pytest
 import torch
 
 from colorizer.ab_bins import N_BINS, soft_encode
+from colorizer.judges import EfficientNetLite
+from colorizer.lab import lab_to_rgb, rgb_to_lab
 from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
+from colorizer.models import MODELS
+from colorizer.objectives import Classification
+from colorizer.objectives.perceptual import Perceptual, feature_distance
 from colorizer.rebalancing import PriorError, load_prior, rebalancing_weights
+from colorizer.recipe import Recipe
 
+from .conftest import make_photo
+
+CPU = torch.device("cpu")
 REFERENCE = Path(__file__).parent / "reference"
 
 
@@ -71,3 +81,43 @@ def test_broken_priors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.npy").write_text("no array")
     with pytest.raises(PriorError, match=r"\.npy file"):
         load_prior(tmp_path / "text.npy")
+
+
+def test_the_perceptual_term_is_zero_for_the_truth_and_pulls_towards_it() -> None:
+    """No distance to itself; grey is farther than half the colour; a step against the gradient comes nearer."""
+    torch.manual_seed(0)
+    encoder = EfficientNetLite().encoder.requires_grad_(False)
+    rgb = torch.from_numpy(np.array(make_photo(3, size=(64, 64)))).permute(2, 0, 1)[None]
+    true = rgb.float() / 255.0
+    lab = rgb_to_lab(true)
+
+    def distance(ab: torch.Tensor) -> torch.Tensor:
+        return feature_distance(encoder, lab_to_rgb(torch.cat((lab[:, :1], ab), dim=1)), true)
+
+    half = (0.5 * lab[:, 1:]).requires_grad_()
+    at_half = distance(half)
+    assert float(distance(lab[:, 1:])) == pytest.approx(0, abs=1e-4)
+    assert float(distance(torch.zeros_like(half))) > float(at_half.detach()) > 1e-3
+    at_half.backward()
+    assert half.grad is not None
+    assert float(distance(half.detach() - 2.0 * half.grad / half.grad.norm())) < float(at_half.detach())
+
+
+def test_a_perceptual_weight_of_zero_is_the_classification() -> None:
+    """The same loss and gradient; with a weight the loss grows by it; what it does not know is refused."""
+    rgb = torch.from_numpy(np.stack([np.asarray(make_photo(s, size=(32, 32))) for s in (1, 2)])).permute(0, 3, 1, 2)
+    recipe = Recipe(model="zhang2016", arguments={"width": 0.0625}, objective="perceptual", bf16=False)
+    torch.manual_seed(0)
+    networks = {"model": MODELS["zhang2016"](width=0.0625).eval()}
+    shown = []
+    for weight in (0.0, 1.0, 3.0):
+        given = replace(recipe, objective_arguments={"weight": weight})
+        shown.append(Perceptual(given, CPU).loss("model", networks, rgb, torch.Generator()).shown)
+    assert shown[0] == pytest.approx(Classification(recipe, CPU).loss("model", networks, rgb, torch.Generator()).shown)
+    assert shown[1] > shown[0] + 1e-3
+    assert shown[2] - shown[0] == pytest.approx(3 * (shown[1] - shown[0]), rel=1e-3)
+    for wrong in ({"strength": 1.0}, {"weight": -1.0}):
+        with pytest.raises(ValueError, match="objective_arguments"):
+            Perceptual.refuse(replace(recipe, objective_arguments=wrong))
+    with pytest.raises(ValueError, match="a model that classifies, got zhang2016-l2"):
+        Perceptual.refuse(replace(recipe, model="zhang2016-l2"))

@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from colorizer.checkpoints import load_checkpoint, read_checkpoint
 from colorizer.data import Crops, Photo, ResumableBatches, read_photos, split_holdout
+from colorizer.mixing import Mixture
 from colorizer.photos import perceptual_hash
 from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
 from colorizer.recipe_files import read_recipe
@@ -137,6 +140,7 @@ def test_ctrl_c_on_the_command_line_says_how_to_go_on(photo_folder: Path, tmp_pa
         ('model = "nobody"', "expected one of .*, got 'nobody'"),
         ('model = "zhang2016"\noptimizer = "sgd"', "optimizer: expected one of adam, adamw"),
         ("model = ", "not valid TOML"),
+        ('model = "zhang2016"\nmix = [1.0, 0.0]', "mix: expected positive numbers, one for each source"),
     ],
 )
 def test_bad_recipes_are_one_clear_error(text: str, message: str, tmp_path: Path) -> None:
@@ -184,6 +188,48 @@ def test_crops_are_a_pure_function_of_seed_and_position() -> None:
     batches = list(ResumableBatches(5, batch=5, steps=3, first_step=0, seed=1))
     assert all(sorted(i for i, _ in batch) == list(range(5)) for batch in batches)
     assert list(ResumableBatches(5, batch=5, steps=3, first_step=2, seed=1)) == batches[2:]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    raw=st.lists(st.floats(0.05, 1.0), min_size=4, max_size=4),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_sources_come_in_their_shares_and_each_photograph_as_often_as_its_neighbours(
+    sizes: list[int], raw: list[float], seed: int
+) -> None:
+    """Per epoch each source has its share to rounding; over epochs no photograph is two draws ahead of another."""
+    source_N = [s for s, size in enumerate(sizes) for _ in range(size)]
+    shares = raw[: len(sizes)]
+    mixture = Mixture(source_N, shares, seed=seed)
+    epochs = [mixture.order(e) for e in range(5)]
+    for order in epochs:
+        assert len(order) == len(source_N)
+        for s, share in enumerate(shares):
+            assert sum(source_N[i] == s for i in order) == pytest.approx(len(order) * share / sum(shares), abs=1)
+    counts = np.bincount(np.concatenate(epochs), minlength=len(source_N))
+    for s in range(len(sizes)):
+        own = counts[[i for i, k in enumerate(source_N) if k == s]]
+        assert own.max() - own.min() <= 1
+    assert np.array_equal(mixture.order(3), Mixture(source_N, shares, seed=seed).order(3))
+
+
+def test_a_run_draws_from_two_sources_in_the_stated_shares(
+    photo_folder: Path, photo_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`mix` reaches the batches: with 9 to 1 the second source is drawn once in ten; a wrong number is refused."""
+    drawn: list[int] = []
+    made = Crops.__getitem__
+    monkeypatch.setattr(Crops, "__getitem__", lambda self, key: (drawn.append(key[0]), made(self, key))[1])
+    recipe = replace(TINY, mix=(9.0, 1.0), steps=5, validate_every=5)
+    train(recipe, [photo_folder, photo_zip], tmp_path / "run", workers=0, held_out=[photo_zip])
+    n_first = len(read_photos([photo_folder], longest_px=64, shortest_px=16)[0])
+    assert sum(i >= n_first for i in drawn[:20]) <= 4
+    assert sum(i < n_first for i in drawn[:20]) >= 16
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["mix"] == [9.0, 1.0]
+    with pytest.raises(RecipeError, match="one share for each of the 1 sources of --data, got 9, 1"):
+        train(recipe, [photo_folder], tmp_path / "other", workers=0)
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
