@@ -1,6 +1,6 @@
 """How many photographs of 256 x 256 the default model colours in a second, file to file.
 
-    python tools/bench_default.py --photos 200 --out docs/results/default-speed.json
+    python -m tools.bench_default --photos 200 --out docs/results/default-speed.json
 
 What `python -m colorizer colorize FOLDER --out DIR` does, in this process: JPEG files are read, coloured and written as
 PNG.  Batch sizes and numbers of threads take turns in each round, so that their order holds on a crowded machine, too;
@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,13 +18,12 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_colorizer import photographs, processor
-
 from colorizer.arguments import whole
 from colorizer.checkpoints import load_model
 from colorizer.colouring import Options, colour_files, targets_of
 from colorizer.render import Look
+from tools.bench_colorizer import photographs
+from tools.bench_rows import processor
 
 WANTED = 12.0  # photographs per second on two cores, issue 5
 WAYS = {

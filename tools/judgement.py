@@ -9,7 +9,7 @@
     python tools/judgement.py
 
 The last line reads these, the equally trained networks of docs/results/table and, if it is there, what
-`tools/bench_default.py --out docs/results/default-speed.json` wrote, and makes docs/results/judgement.md.
+`python -m tools.bench_default --out docs/results/default-speed.json` wrote, and makes docs/results/judgement.md.
 """
 
 import argparse
