@@ -82,7 +82,8 @@ def test_a_preference_with_a_reference(person: Person, server: Server) -> None:
     for row in rows_of(person, server, "preferred", 6):
         assert {row["condition_a"], row["condition_b"]} == {"testmodel", "otherphoto"}
         assert row["stimulus_reference"]
-    person.page.get_by_role("group").first.get_by_role("radio").first.check()
+    for question in person.page.get_by_role("group").all():
+        question.get_by_role("radio").first.check()
     person.page.get_by_role("button", name="Finish").click()
     expect(person.page.get_by_text("There was no right or wrong")).to_be_visible()
 
