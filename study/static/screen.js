@@ -155,7 +155,10 @@ export class Screen {
     if (before?.buttons !== view.buttons || before?.pressed !== view.pressed) this.#showButtons(view);
     if (JSON.stringify(before?.line) !== JSON.stringify(view.line)) this.#showLine(view);
     if (before?.notice !== view.notice) this.notice.textContent = view.notice ? (this.texts.get(view.notice)?.text ?? "") : "";
-    if (before?.is_practice !== view.is_practice) this.practice.style.opacity = view.is_practice ? "1" : "0";
+    if (before?.is_practice !== view.is_practice) {
+      this.practice.style.opacity = view.is_practice ? "1" : "0";
+      this.practice.ariaHidden = String(!view.is_practice); // what cannot be seen is not read out either
+    }
     if (before?.progress !== view.progress) {
       this.progress.max = Math.max(1, view.progress.total);
       this.progress.value = view.progress.done;

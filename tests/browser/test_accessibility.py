@@ -141,17 +141,20 @@ def test_a_whole_session_by_keyboard_is_without_barriers(chromium: Any, server: 
     page.keyboard.press("Enter")
     person.gate.wait_for()
     check(is_trial=True)
-    has_looked = False
+    has_looked, practice_is_hidden = False, []
     while (at := person.look()) != "over":
         if at == "gate":
             page.keyboard.press("Enter")  # the gate's button has the focus
             person.pass_gate()
             continue
+        practice_is_hidden.append(page.locator("[data-part=practice]").get_attribute("aria-hidden"))
         if not has_looked:
             check(is_trial=True)
             has_looked = True
         page.keyboard.press("f")
         page.locator("#stage[data-phase=answering]").wait_for(state="detached")
+    assert practice_is_hidden[0] == "false", "nobody reads out that this is practice"
+    assert practice_is_hidden[-1] == "true", "it is still read out that this is practice"
     check()
     tab_to(page, "Finish")
     page.keyboard.press("Enter")
