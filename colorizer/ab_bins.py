@@ -24,7 +24,11 @@ class SoftCode(NamedTuple):
     weights_BKHW: Tensor
 
 
+# Tensors that stay must not be inference tensors, whoever asks first: training could not differentiate past them.
+
+
 @cache
+@torch.inference_mode(False)
 def bin_centres() -> Tensor:
     """Centres of the bins, (Q, 2) float32 in CIE units: the cells of a grid of 10 that sRGB can show."""
     with (files("colorizer") / "data" / "pts_in_hull.npy").open("rb") as file:
@@ -33,6 +37,7 @@ def bin_centres() -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)
 def _candidates(k: int) -> Tensor:
     """For each integer ab cell, the bins that can be among the k nearest of a colour inside it.
 

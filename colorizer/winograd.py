@@ -44,6 +44,7 @@ _G_NR = (
 
 
 @cache
+@torch.inference_mode(False)
 def _transforms(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """B^T (36 x 36) and A^T (16 x 36), both for two dimensions at once."""
     B, A = (torch.tensor(rows, dtype=torch.float64) for rows in (_B_NN, _A_MN))

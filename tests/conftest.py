@@ -59,6 +59,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         closed_item.clear()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """A server that another test has started ends after whichever test is the last."""
+    closed_item.clear()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (program, remedy) in PROGRAMS.items():
         if item.get_closest_marker(marker) and find_program(program) is None:

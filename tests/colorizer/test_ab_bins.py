@@ -82,3 +82,14 @@ def test_temperature_goes_from_mode_to_mean() -> None:
     torch.testing.assert_close(annealed_mean(logits, temperature=1.0), mean)
     with pytest.raises(ValueError, match="temperature >= 0"):
         annealed_mean(logits, temperature=-1)
+
+
+def test_a_network_trains_after_colours_were_decoded_in_inference_mode() -> None:
+    """What is made once and kept was made by whoever came first; that must not decide whether gradients flow."""
+    bin_centres.cache_clear()
+    with torch.inference_mode():
+        annealed_mean(torch.zeros(1, N_BINS, 1, 1))
+    logits = torch.zeros(1, N_BINS, 2, 2, requires_grad=True)
+    annealed_mean(logits).square().sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() > 0
