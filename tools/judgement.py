@@ -93,8 +93,10 @@ def _speed(told: dict[str, Any]) -> list[str]:
         "",
         f"{way['photos_per_s']:.1f} photographs of {told['side_px']} × {told['side_px']} per second file to file, "
         f"{way['cpu_s_per_photo'] * 1000:.0f} ms of processor time each, on {told['cores']} cores "
-        f"({told['processor']}; {told['threads']} thread(s) of torch; wanted: {told['wanted_per_s']:g}). Ways that "
-        "took turns:",
+        f"({told['processor']}; {told['threads']} thread(s) of torch; wanted: {told['wanted_per_s']:g}). `colorize` "
+        f"takes {told['convolution']} convolutions there. In bfloat16 the colours are in the mean "
+        f"{told['ab_apart']['direct']:.2f} (direct) and {told['ab_apart']['winograd']:.2f} (winograd) CIE units of ab "
+        "away from fp32's. Ways that took turns:",
         "",
         "| | photographs per second | processor time each, ms |",
         "|---|---|---|",
