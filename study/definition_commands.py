@@ -8,7 +8,7 @@ from study import definition
 from study.manifest import read_manifest
 from study.oneline import one_line_errors
 from study.studies import check_design
-from study.words import has_catalogue
+from study.words import counted, has_catalogue
 
 FILE = click.Path(path_type=Path)
 
@@ -36,7 +36,7 @@ def outline(read: definition.StudyDefinition, arms: tuple[str, ...], n_photos: d
     }
     trials = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     measure = f"{read.outcome.measure.replace('_', ' ')}, by guessing {read.outcome.chance:g}"
-    scored = f"{read.test.n_trials} scored trials"
+    scored = counted(read.test.n_trials, "scored trial")
     if catch.low_anchor_probability:
         scored = f"{read.test.n_trials} trials, scored but for catches (chance {catch.low_anchor_probability:g} each)"
     roles = ", ".join(f"{n} {role.replace('_', '-')}" for role, n in n_photos.items() if n)

@@ -20,14 +20,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select, true
 
 from study.config import Settings
 from study.export import utc_text, write_export
 from study.models import AnswerRow, SessionRow, StudyRow, TrialRow
 from study.sessions import Desk
+from study.words import counted
 
 TIMEOUT_S = 1800
 GRACE_S = 5  # between making a folder and locking it
@@ -78,10 +79,11 @@ def claim(
     desk: Desk, settings: Settings, study_id: int, *, now: datetime, is_repeat: bool = False
 ) -> tuple[ReportState, Path, bool]:
     """Name the report of the present data; the last part says whether the caller is the one to build it."""
-    study, n_sessions, n_trials, n_answers = _count(desk, study_id)
-    report_id = f"v{study.version}-s{n_sessions}-t{n_trials}-a{n_answers}"
+    study, own = _name(desk, study_id), _count(desk, study_id)
+    with_pilot = _count(desk, study_id, with_pilot=True)
+    report_id = f"v{study.version}-s{with_pilot.sessions}-t{with_pilot.trials}-a{with_pilot.answers}"
     folder = settings.reports / study.slug / report_id
-    fresh = ReportState(report_id, "queued", "", utc_text(now), n_sessions, n_trials)
+    fresh = ReportState(report_id, "queued", "", utc_text(now), own.sessions, own.trials)
     old = read_state(folder)
     if old is not None and ((is_repeat and old.status == "failed") or _is_orphan(folder, old, now=now)):
         shutil.rmtree(folder, ignore_errors=True)
@@ -97,28 +99,43 @@ def claim(
     return fresh, folder, True
 
 
-def _count(desk: Desk, study_id: int) -> tuple[Any, int, int, int]:
-    """Give a study's slug and version, and how many sessions, trials and answers it has."""
+class Counts(NamedTuple):
+    """How much data a study has."""
+
+    sessions: int
+    trials: int
+    answers: int
+
+
+def _name(desk: Desk, study_id: int) -> Row[str, int]:
+    """Give a study's slug and version."""
     with desk.database.reading() as connection:
-        study = connection.execute(select(StudyRow.slug, StudyRow.version).where(StudyRow.id == study_id)).one()
-        mine = select(SessionRow.id).where(SessionRow.study_id == study_id)
-        sessions = select(func.count()).select_from(SessionRow).where(SessionRow.study_id == study_id)
-        trials = select(func.count()).select_from(TrialRow).where(TrialRow.session_id.in_(mine))
-        answers = select(func.count()).select_from(AnswerRow).where(AnswerRow.session_id.in_(mine))
-        n_sessions, n_trials, n_answers = (connection.scalar(query) or 0 for query in (sessions, trials, answers))
-    return study, n_sessions, n_trials, n_answers
+        return connection.execute(select(StudyRow.slug, StudyRow.version).where(StudyRow.id == study_id)).one()
+
+
+def _count(desk: Desk, study_id: int, *, with_pilot: bool = False) -> Counts:
+    """Count what the analysis takes in, which leaves the pilot's sessions out, or everything."""
+    theirs = (SessionRow.study_id == study_id) & (true() if with_pilot else ~SessionRow.is_pilot)
+    mine = select(SessionRow.id).where(theirs)
+    queries = (
+        select(func.count()).select_from(SessionRow).where(theirs),
+        select(func.count()).select_from(TrialRow).where(TrialRow.session_id.in_(mine)),
+        select(func.count()).select_from(AnswerRow).where(AnswerRow.session_id.in_(mine)),
+    )
+    with desk.database.reading() as connection:
+        return Counts(*(connection.scalar(query) or 0 for query in queries))
 
 
 def ask(
     desk: Desk, settings: Settings, study_id: int, *, by: str, now: datetime, reason: str = ""
 ) -> tuple[ReportState, bool]:
     """Make the place of a new report for the queue's job; one that waits already is given instead (False)."""
-    study, n_sessions, n_trials, _ = _count(desk, study_id)
+    study, own = _name(desk, study_id), _count(desk, study_id)
     for state in list_reports(settings, study.slug):
         if state.by and not state.is_over and state.report_id.startswith(f"v{study.version}-"):
             return state, False
     report_id = f"v{study.version}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    state = ReportState(report_id, "queued", "", utc_text(now), n_sessions, n_trials, by=by, reason=reason[:300])
+    state = ReportState(report_id, "queued", "", utc_text(now), own.sessions, own.trials, by=by, reason=reason[:300])
     folder = settings.reports / study.slug / report_id
     folder.mkdir(parents=True)
     _write_state(folder, state)
@@ -127,7 +144,7 @@ def ask(
 
 def build_asked(desk: Desk, settings: Settings, study_id: int, report_id: str, *, now: datetime, tell: Tell) -> str:
     """Build a report that was asked for, from the start; give the line that says it is done. Raises ReportError."""
-    study, n_sessions, n_trials, _ = _count(desk, study_id)
+    study, own = _name(desk, study_id), _count(desk, study_id)
     folder = settings.reports / study.slug / report_id
     state = read_state(folder)
     if state is None:
@@ -135,11 +152,11 @@ def build_asked(desk: Desk, settings: Settings, study_id: int, report_id: str, *
     for left in folder.iterdir():  # of a worker that died
         if left.name != "state.json":
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    state = replace(state, n_sessions=n_sessions, n_trials=n_trials)
+    state = replace(state, n_sessions=own.sessions, n_trials=own.trials)
     state = build(desk, settings, study_id, folder, state, now=now, tell=tell)
     if state.status == "failed":
         raise ReportError(state.message)
-    return f"{state.n_sessions} sessions, {state.n_trials} trials"
+    return f"{counted(state.n_sessions, 'session')}, {counted(state.n_trials, 'trial')}"
 
 
 _locks: dict[Path, IO[str]] = {}

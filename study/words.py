@@ -12,6 +12,11 @@ MARKING = ("gettext", "ngettext", "say", "mark", "NotFound", "Conflict", "Taken"
 """Functions whose literal argument is a text for people: `tools/words.py` looks for them."""
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a count with its noun for pages and commands that speak English only: 1 session, 1,600 trials."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def mark(text: str) -> str:
     """Give a text back: it is in the catalogue and is translated where it is shown."""
     return text
@@ -43,6 +48,7 @@ def language_of_interface() -> str:
 def init_app(app: Flask) -> None:
     """Choose the language of each page."""
     Babel(app, locale_selector=_select, default_domain="messages", default_translation_directories="translations")
+    app.jinja_env.filters["counted"] = counted
     app.jinja_env.globals["language_of_interface"] = language_of_interface
 
 

@@ -14,6 +14,7 @@ from study.rights import WithdrawalError, read_code
 from study.rights.commands import session_of
 from study.rights.withdrawal import withdraw_on
 from study.web import now, truehue
+from study.words import counted
 
 
 @blueprint.get("/study/<name>/people")
@@ -124,5 +125,5 @@ def withdraw_data(name: str) -> Response | Redirect:
             )
     except WithdrawalError as problem:
         return _wrong(name, problem)
-    flash(f"{gone.n_trials} trials and {gone.n_answers} answers of {session_id} are deleted.")
+    flash(f"{counted(gone.n_trials, 'trial')} and {counted(gone.n_answers, 'answer')} of {session_id} are deleted.")
     return redirect(url_for("console.people", name=name), 303)

@@ -20,6 +20,7 @@ from study.jobs.work import has_colorizer
 from study.manifest import REAL
 from study.models import StimulusSet
 from study.web import now, truehue
+from study.words import counted
 
 PAGE = 24
 NEAR_IDENTICAL_DE00 = 2.0  # about what a careful observer can just see side by side
@@ -71,7 +72,7 @@ def check_set(manifest: Mapping[str, Any]) -> list[Check]:
 
 
 def _n(things: list[Any], word: str = "photograph") -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+    return counted(len(things), word)
 
 
 def _twins(images: list[Mapping[str, Any]]) -> list[tuple[str, str]]:

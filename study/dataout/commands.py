@@ -8,6 +8,7 @@ import click
 from study.dataout.psychds_rules import check_dataset
 from study.dataout.reproduce import reproduce
 from study.oneline import one_line_errors
+from study.words import counted
 
 N_SHOWN = 20
 
@@ -36,7 +37,7 @@ def check_dataset_(dataset: Path) -> None:
     for issue in issues:
         click.echo(f"{issue.level} {issue.code} {issue.file}: {issue.message}")
     n_errors = sum(issue.level == "error" for issue in issues)
-    click.echo(f"{n_errors} errors, {len(issues) - n_errors} warnings")
+    click.echo(f"{counted(n_errors, 'error')}, {counted(len(issues) - n_errors, 'warning')}")
     if n_errors:
         sys.exit(1)
 

@@ -22,6 +22,7 @@ from study.design import Plan, Pools, assign_arm, partition_photos, plan_trials
 from study.export import cell
 from study.manifest import Manifest, ManifestError, open_pixels, parse_manifest, pixels_sha256
 from study.sessions import planned_columns
+from study.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _plans(export: Path, tell: Callable[[str], object]) -> Iterator[Difference]:
             mine = list(rows)
             n_trials += len(mine)
             yield from planned.compare(sessions[name], mine)
-    tell(f"plan: {n_sessions} sessions and {n_trials} trials planned again")
+    tell(f"plan: {counted(n_sessions, 'session')} and {counted(n_trials, 'trial')} planned again")
 
 
 @dataclass(frozen=True)

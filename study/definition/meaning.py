@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from study.definition.schema import PAIRS, PLACEHOLDERS, Item, StudyDefinition
+from study.definition.filling import wrong_placeholders
+from study.definition.schema import COUNTS, PAIRS, PLACEHOLDERS, Item, StudyDefinition
 
 Problem = tuple[tuple[str | int, ...], str]
 MEASURES = {
@@ -80,9 +81,8 @@ def _words(d: StudyDefinition) -> Iterator[Problem]:
 
 def _placeholders(d: StudyDefinition) -> Iterator[Problem]:
     for name in ("consent", "instructions", "debrief"):
-        for found in re.findall(r"\{(\w+)\}", getattr(d.words, name)):
-            if found not in PLACEHOLDERS:
-                yield ("words", name), f"{{{found}}} cannot be filled in; there are: {', '.join(PLACEHOLDERS)}"
+        for problem in wrong_placeholders(getattr(d.words, name), PLACEHOLDERS, COUNTS):
+            yield ("words", name), problem
 
 
 def _missing_words(d: StudyDefinition) -> Iterator[Problem]:

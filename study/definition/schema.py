@@ -7,15 +7,16 @@ definitions stored before it still read.
 import dataclasses
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from study.definition.fields import one_of, within
+from study.definition.filling import fill_in
 from study.definition.setting import Device, Lab, Readiness
 
 FORMAT = "truehue-study/1"
 PLACEHOLDERS = ("contact", "title", "minutes", "n_practice", "n_trials", "n_blocks", "exposure_s", "pass_percent")
+COUNTS = ("n_practice", "n_trials", "n_blocks", "minutes")
 ITEM_TYPES = ("choice", "scale", "number", "text")
 PAIRS = ("sequential_pair", "simultaneous_pair")
 UNLIMITED = 0.0
@@ -308,7 +309,7 @@ class StudyDefinition:
             "exposure_s": _seconds(seconds, self.study.language),
             "pass_percent": f"{100 * self.practice.pass_share:g}",
         }
-        return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)
+        return fill_in(text, values)
 
     @property
     def canonical(self) -> str:

@@ -14,10 +14,12 @@ from study.jobs.bundles import build_bundle
 from study.jobs.errors import JobError
 from study.jobs.tools import Tools
 from study.jobs.uploads import unpack_set
+from study.manifest import Manifest
 from study.recruitment.payment import approve
 from study.recruitment.prolific_api import ProlificApi
 from study.reports import build_asked
 from study.stimuli import import_set
+from study.words import counted
 
 TIMEOUT_S = 6 * 3600
 NO_COLORIZER = (
@@ -52,7 +54,12 @@ def render_stimuli(tools: Tools, arguments: Mapping[str, Any]) -> str:
         tools.tell("taking the set in")
         set_id, manifest = import_set(tools.desk.database, tools.settings.stimuli, out, now=datetime.now(UTC))
     photos.unlink(missing_ok=True)
-    return f"{len(manifest.photos)} photographs in {len(manifest.conditions)} conditions: set {set_id}"
+    return _taken_in(set_id, manifest)
+
+
+def _taken_in(set_id: int, manifest: Manifest) -> str:
+    n_photos, n_conditions = len(manifest.photos), len(manifest.conditions)
+    return f"{counted(n_photos, 'photograph')} in {counted(n_conditions, 'condition')}: set {set_id}"
 
 
 def _run(command: list[str], tools: Tools) -> str:
@@ -90,7 +97,7 @@ def take_set(tools: Tools, arguments: Mapping[str, Any]) -> str:
         tools.tell("checking and encoding every picture")
         set_id, manifest = import_set(tools.desk.database, tools.settings.stimuli, folder, now=datetime.now(UTC))
     archive.unlink(missing_ok=True)
-    return f"{len(manifest.photos)} photographs in {len(manifest.conditions)} conditions: set {set_id}"
+    return _taken_in(set_id, manifest)
 
 
 def build_report(tools: Tools, arguments: Mapping[str, Any]) -> str:

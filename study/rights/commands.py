@@ -17,6 +17,7 @@ from study.rights.withdrawal import WithdrawalError, read_code, withdraw_on
 from study.sessions import Desk
 from study.studies import find_row, find_study
 from study.web import now, truehue
+from study.words import counted
 
 
 @click.command("withdraw")
@@ -46,7 +47,8 @@ def withdraw_(code: str | None, session_id: str | None, person: tuple[str, str, 
             now=now(),
             details={"session_id": session_id, "reason": reason},
         )
-    click.echo(f"{session_id} of {gone.study}: {gone.n_trials} trials and {gone.n_answers} answers are deleted")
+    n_trials, n_answers = counted(gone.n_trials, "trial"), counted(gone.n_answers, "answer")
+    click.echo(f"{session_id} of {gone.study}: {n_trials} and {n_answers} are deleted")
 
 
 def session_of(desk: Desk, slug: str, platform: str, name: str) -> str:
@@ -82,7 +84,7 @@ def retention() -> None:
                 now=now(),
                 details={"n": n},
             )
-    click.echo(f"{n} platform names deleted")
+    click.echo(f"{counted(n, 'platform name')} deleted")
 
 
 @click.command("privacy")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import NOW, SMALL
 
-from study import create_app, jobs, reports, researchers
+from study import create_app, jobs, reports, researchers, sessions
 from study.config import read_settings
 from study.export import utc_text
 from study.jobs.bundles import delete_old
@@ -212,6 +212,16 @@ def test_reports_are_jobs_and_each_is_kept(client, desk, study, settings):
     assert client.get(f"{url}summary.html").status_code == 200
     assert client.get(f"{url}state.json").status_code == 404
     assert client.get("/console/study/small/report/..%2F..%2Fx/").status_code == 404
+
+
+def test_a_report_counts_what_it_is_about(client, desk, study, settings, participant):
+    """The pilot's sessions are left out of every analysis, and of the line that says how much data there is."""
+    sessions.start(desk, study.id, now=NOW, is_pilot=True, may_be_closed=True)
+    participant.begin().finish_trials()
+    state, _ = reports.ask(desk, settings, study.id, by=EMAIL, now=NOW)
+    assert state.n_sessions == 1
+    sign_in(client)
+    assert re.search(r"\s1 session, \d+ trials, asked for by", client.get("/console/study/small/reports").text)
 
 
 def test_a_bundle_is_made_and_gone_after_a_withdrawal(client, desk, study, settings, participant):

@@ -19,6 +19,7 @@ from study.definition import (
     presets,
     read_definition,
 )
+from study.definition.filling import fill_in
 
 PRESET = Path(__file__).parents[2] / "study" / "protocols" / "zhang2016.toml"
 
@@ -150,6 +151,11 @@ def test_spelling_does_not_change_the_hash_and_meaning_does():
             "d.toml:3: trial.prompt: is empty, but every participant reads it",
         ),
         ('preset = "zhang2016"\n[words]\nconsent = ""', "d.toml:3: words.consent: is empty"),
+        (
+            'preset = "zhang2016"\n[words]\nconsent = "{n_trials:a|b|c|d}"',
+            "d.toml:3: words.consent: {n_trials:…}: expected two parts (one|more) or three (none|one|more), got 4",
+        ),
+        ('preset = "zhang2016"\n[words]\nconsent = "{title:a|b}"', "d.toml:3: words.consent: {title:…} is no count"),
         ('preset = "palette"\n[words]\nleft = ""', "d.toml:3: words.left: is empty"),
         (
             'preset = "zhang2016"\n[questionnaire.items]\nitem_id = "a"',
@@ -322,6 +328,25 @@ def test_texts_are_filled_in_and_the_consent_has_a_hash():
     assert "me@x.org" in text
     assert "{" not in text
     assert d.consent_sha256 != load_preset().consent_sha256
+
+
+@pytest.mark.parametrize("name", presets())
+def test_no_text_of_a_preset_counts_one_as_many(name):
+    """With none or one to practise with, in one block: no `0 pairs`, no `The first 1 pairs`, no `in 1 blocks`."""
+    preset = load_preset(name)
+    once = dataclasses.replace(preset.test, n_trials=1, n_blocks=1)
+    for n in (0, 1):
+        d = dataclasses.replace(preset, practice=dataclasses.replace(preset.practice, n_trials=n), test=once)
+        for text in map(d.fill, (d.words.consent, d.words.instructions, d.words.debrief)):
+            assert not re.search(r"[{}#]|\b[01] (?:pairs|pictures|blocks|Paare)", text)
+
+
+def test_a_choice_takes_the_part_that_fits_the_count():
+    """Two parts: one, more; three: none, one, more. `#` is the count, and a placeholder may stand within."""
+    text = "{n_trials:one|# of {minutes}}{n_practice:|, 1 before|, # before}, {n_blocks:a block|# blocks}"
+    values = {"n_trials": "12", "n_practice": "0", "n_blocks": "1", "minutes": "5"}
+    assert fill_in(text, values) == "12 of 5, a block"
+    assert fill_in(text, values | {"n_trials": "0", "n_practice": "2", "n_blocks": "3"}) == "0 of 5, 2 before, 3 blocks"
 
 
 @pytest.mark.parametrize("name", presets())
