@@ -192,7 +192,7 @@ def _advise_one(plan: Plan, comparison: Comparison, n_images: int, rows: list[Po
     asked, name = plan.asked_power, comparison if comparison != "single" else plan.question
     if limit < asked:
         sentence = (
-            f"{name}, {n_images} photographs: the photographs limit; even infinitely many participants reach only "
+            f"{name}, {n_images:,} photographs: the photographs limit; even infinitely many participants reach only "
             f"{limit:.0%}. Add photographs, not participants"
         )
         return Advice(comparison, n_images, None, limit, sentence)
@@ -200,11 +200,11 @@ def _advise_one(plan: Plan, comparison: Comparison, n_images: int, rows: list[Po
         if row.power >= asked:
             n = int(row.n_participants) if at == 0 else _between(rows[at - 1], row, asked)
             words = "at most" if at == 0 else "about"
-            sentence = f"{name}, {n_images} photographs: {words} {n} participants for {asked:.0%}"
+            sentence = f"{name}, {n_images:,} photographs: {words} {n} participants for {asked:.0%}"
             return Advice(comparison, n_images, n, limit, sentence)
     most = int(rows[-1].n_participants)
     sentence = (
-        f"{name}, {n_images} photographs: more than {most} participants ({rows[-1].power:.0%} there, {limit:.0%} at "
+        f"{name}, {n_images:,} photographs: more than {most} participants ({rows[-1].power:.0%} there, {limit:.0%} at "
         "the photographs' limit); more photographs may be cheaper"
     )
     return Advice(comparison, n_images, None, limit, sentence)
