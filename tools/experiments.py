@@ -40,8 +40,8 @@ from colorizer.training_photos import Photographs, gather_photographs
 
 RESULTS, FIGURE = Path("docs/results/experiments.json"), Path("docs/figures/experiments.svg")
 BASE: dict[str, Any] = {
-    "start": "scratch", "steps": 80, "batch": 16, "crop_px": 96, "scale_min": 0.6, "lam": 0.5, "learning_rate": 5e-4,
-    "encoder_learning_rate": 2e-4, "warmup_steps": 8, "ema_decay": 0.95, "holdout_max": 96, "validate_every": 20,
+    "start": "scratch", "steps": 80, "batch": 16, "crop_px": 96, "scale_min": 0.6, "lam": 0.5, "learning_rate": 1e-4,
+    "encoder_learning_rate": 4e-5, "warmup_steps": 8, "ema_decay": 0.95, "holdout_max": 96, "validate_every": 20,
     "checkpoint_every": 20, "seed": 11,
 }  # fmt: skip
 _N_BOOTSTRAP = 2000
@@ -55,35 +55,64 @@ class Variant:
     name: str
     overrides: dict[str, Any] = field(default_factory=dict)
     sources: tuple[int, ...] = ()  # positions in --data; empty: all
+    first_half: dict[str, Any] = field(default_factory=dict)  # what differs besides in its first half, if anything
+    is_new: bool = False  # begins with ImageNet's encoder and an untrained decoder, not with --init
+
+
+_NEW: dict[str, Any] = {"start": "imagenet", "learning_rate": 1e-3, "encoder_learning_rate": 4e-4}
+
+
+def _new(name: str, **arguments: Any) -> Variant:
+    return Variant(name, _NEW | {"arguments": {"n_frozen_stages": 3} | arguments}, is_new=True)
 
 
 # Pixels per step are equal within 6 %: what a larger crop costs is taken from the batch.
 VARIANTS = (
     Variant("base"),
     Variant("another seed", {"seed": 12}),
+    Variant("learning rate × 5", {"learning_rate": 5e-4, "encoder_learning_rate": 2e-4}),
+    Variant("learning rate × 0.2", {"learning_rate": 2e-5, "encoder_learning_rate": 8e-6}),
     Variant("λ = 0.25", {"lam": 0.25}),
     Variant("λ = 0.75", {"lam": 0.75}),
     Variant("decoder only", {"arguments": {"n_frozen_stages": 7}}),
-    Variant("crop 128", {"crop_px": 128, "batch": 9}),
-    Variant("first source only", sources=(0,)),
-    Variant("perceptual, weight 2", {"objective": "perceptual", "objective_arguments": {"weight": 2.0}}),
-    Variant("learning rate × 2", {"learning_rate": 1e-3, "encoder_learning_rate": 4e-4}),
-    Variant("no EMA", {"ema_decay": 0.0}),
-    Variant("learning rate × 0.4", {"learning_rate": 2e-4, "encoder_learning_rate": 8e-5}),
-    Variant("λ = 0.1", {"lam": 0.1}),
-    Variant("crop 176", {"crop_px": 176, "batch": 5}),
     Variant("whole encoder", {"arguments": {"n_frozen_stages": 0}}),
-    Variant("crop 224", {"crop_px": 224, "batch": 3}),
+    Variant("crop 128", {"crop_px": 128, "batch": 9}),
+    Variant("crop 176", {"crop_px": 176, "batch": 5}),
+    Variant("crop 64, then 128", {"crop_px": 128, "batch": 9}, first_half={"crop_px": 64, "batch": 36}),
+    Variant("whole photographs, no scaling", {"scale_min": 1.0}),
+    Variant("not mirrored", {"mirror": False}),
+    Variant("first source only", sources=(0,)),
+    Variant("7 : 3 from the sources", {"mix": (0.7, 0.3)}),
+    Variant("no EMA", {"ema_decay": 0.0}),
+    Variant("perceptual, weight 2", {"objective": "perceptual", "objective_arguments": {"weight": 2.0}}),
+    Variant("adversarial, weight 0.1", {"objective": "judged", "objective_arguments": {"weight": 0.1}}),
+    _new("new"),
+    _new("new, half as wide", decoder=(128, 96, 64)),
+    _new("new, 1.5 times as wide", decoder=(384, 288, 192)),
+    _new("new, one layer less deep", depth=1),
+    _new("new, one layer deeper", depth=3),
 )
 
 
 def _recipe(variant: Variant, steps: int) -> Recipe:
     recipe = read_recipe("truehue-lite", BASE | {"steps": steps} | variant.overrides)
-    return replace(recipe, name=f"experiment-{VARIANTS.index(variant)}")
+    return replace(recipe, name="experiment")
 
 
 def learn(variant: Variant, photographs: Photographs, judged: Squares, out: Path, *, init: str, steps: int) -> Path:
     """Train this variant, or go on with it, or take what is there."""
+    if variant.is_new:
+        init = ""
+    if variant.first_half:
+        both = {"warmup_steps": BASE["warmup_steps"]} | variant.overrides
+        early = Variant(variant.name, both | {"schedule": "constant"} | variant.first_half, variant.sources)
+        init = str(_train(early, photographs, judged, out / "first-half", init=init, steps=steps // 2))
+        late = replace(variant, overrides=variant.overrides | {"warmup_steps": 0})
+        return _train(late, photographs, judged, out, init=init, steps=steps - steps // 2)
+    return _train(variant, photographs, judged, out, init=init, steps=steps)
+
+
+def _train(variant: Variant, photographs: Photographs, judged: Squares, out: Path, *, init: str, steps: int) -> Path:
     recipe = _recipe(variant, steps)
     path = out / "model.safetensors"
     if path.is_file():
@@ -224,6 +253,7 @@ def experiment(given: argparse.Namespace) -> None:
             results["start"] = compared(start, base)
         results["runs"].append(
             {"name": variant.name, "overrides": variant.overrides, "sources": list(variant.sources),
+             "first_half": variant.first_half, "is_new": variant.is_new,
              "curve": _curve(out / "log.csv"), "judged": compared(scores, base)}
         )  # fmt: skip
         given.results.parent.mkdir(parents=True, exist_ok=True)

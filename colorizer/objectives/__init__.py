@@ -5,6 +5,7 @@ from colorizer.objectives.adversarial import Adversarial
 from colorizer.objectives.base import Loss, Objective
 from colorizer.objectives.classification import Classification
 from colorizer.objectives.hints import HintedRegression
+from colorizer.objectives.judged import Judged
 from colorizer.objectives.perceptual import Perceptual
 from colorizer.objectives.regression import Regression
 from colorizer.recipe import Recipe
@@ -12,6 +13,7 @@ from colorizer.recipe import Recipe
 OBJECTIVES: dict[str, type[Objective]] = {
     "classification": Classification,
     "perceptual": Perceptual,
+    "judged": Judged,
     "regression": Regression,
     "hints": HintedRegression,
     "adversarial": Adversarial,

@@ -59,12 +59,12 @@ class Adversarial(Objective):
             with torch.no_grad():
                 made = networks[MODEL](L)
             on_real, on_made = judge(L, ab), judge(L, made)
-            total = 0.5 * (_called(on_real, real=True) + _called(on_made, real=False))
+            total = 0.5 * (called(on_real, real=True) + called(on_made, real=False))
             return Loss(total, float(total.detach()))
         made = networks[MODEL](L)
         total = L1_WEIGHT * ((made.float() - ab) / AB_SCALE).abs().mean()
         if self._is_judged:
-            total = total + _called(judge(L, made), real=True)
+            total = total + called(judge(L, made), real=True)
         return Loss(total, float(total.detach()))
 
     def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
@@ -74,7 +74,7 @@ class Adversarial(Objective):
         return {"l1_ab": float((made - ab).abs().mean((1, 2, 3)).sum()), "auc_raw": float(auc_raw(made, ab).sum())}
 
 
-def _called(logits: Tensor, *, real: bool) -> Tensor:
+def called(logits: Tensor, *, real: bool) -> Tensor:
     """Binary cross-entropy of calling every patch real (or made)."""
     logits = logits.float()
     wanted = torch.ones_like(logits) if real else torch.zeros_like(logits)

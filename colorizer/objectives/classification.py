@@ -11,7 +11,7 @@ from colorizer.ab_bins import soft_encode
 from colorizer.decoding import annealed_mean
 from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
 from colorizer.metrics import auc_raw
-from colorizer.models import Colorizer
+from colorizer.models import MODELS, ClassifyingColorizer, Colorizer
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of, subsampled
 from colorizer.rebalancing import load_prior, rebalancing_weights
 from colorizer.recipe import Recipe
@@ -22,6 +22,21 @@ class Classification(Objective):
 
     metrics = ("loss", "cross_entropy", "auc_raw")
     shown_unit = "nats per pixel"
+
+    @staticmethod
+    def refuse_arguments(recipe: Recipe, known: Mapping[str, float]) -> None:
+        """For objectives that add a term: raise ValueError unless its weight and temperature can be."""
+        given = recipe.objective_arguments
+        if unknown := set(given) - set(known):
+            raise ValueError(f"objective_arguments: unknown {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+        if given.get("weight", 1.0) < 0 or min((v for k, v in given.items() if k != "weight"), default=1.0) <= 0:
+            raise ValueError(
+                "objective_arguments: expected a weight of at least 0, a temperature and a width above 0, "
+                f"got {', '.join(f'{k} {v}' for k, v in given.items())}"
+            )
+        if not issubclass(MODELS[recipe.model], ClassifyingColorizer):
+            message = f"objective: {recipe.objective}: expected a model that classifies, got {recipe.model}"
+            raise ValueError(message)  # noqa: TRY004 (what is wrong is a recipe's value)
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__(recipe, device)

@@ -47,18 +47,7 @@ class Perceptual(Classification):
     @classmethod
     def refuse(cls, recipe: "Recipe") -> None:
         """Known arguments only, and a network that classifies."""
-        from colorizer.models import MODELS, ClassifyingColorizer
-
-        given = recipe.objective_arguments
-        if unknown := set(given) - set(_ARGUMENTS):
-            raise ValueError(
-                f"objective_arguments: unknown {', '.join(sorted(unknown))}; known: {', '.join(_ARGUMENTS)}"
-            )
-        if given.get("weight", 1.0) < 0 or given.get("temperature", 0.6) <= 0:
-            raise ValueError("objective_arguments: expected a weight of at least 0 and a temperature above 0")
-        classifies = issubclass(MODELS[recipe.model], ClassifyingColorizer)
-        if not classifies:
-            raise ValueError(f"objective: perceptual: expected a model that classifies, got {recipe.model}")
+        cls.refuse_arguments(recipe, _ARGUMENTS)
 
     def __init__(self, recipe: "Recipe", device: torch.device) -> None:
         super().__init__(recipe, device)

@@ -13,6 +13,7 @@ from colorizer.lab import lab_to_rgb, rgb_to_lab
 from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
 from colorizer.models import MODELS
 from colorizer.objectives import Classification
+from colorizer.objectives.judged import Judged
 from colorizer.objectives.perceptual import Perceptual, feature_distance
 from colorizer.rebalancing import PriorError, load_prior, rebalancing_weights
 from colorizer.recipe import Recipe
@@ -121,3 +122,43 @@ def test_a_perceptual_weight_of_zero_is_the_classification() -> None:
             Perceptual.refuse(replace(recipe, objective_arguments=wrong))
     with pytest.raises(ValueError, match="a model that classifies, got zhang2016-l2"):
         Perceptual.refuse(replace(recipe, model="zhang2016-l2"))
+
+
+def test_a_judged_network_is_the_classification_with_a_term_for_what_is_found_out() -> None:
+    """Weight 0: the classification's loss; else more by what the discriminator sees, whose gradient reaches logits."""
+    rgb = torch.from_numpy(np.stack([np.asarray(make_photo(s, size=(32, 32))) for s in (1, 2)])).permute(0, 3, 1, 2)
+    recipe = Recipe(model="zhang2016", arguments={"width": 0.0625}, objective="judged", bf16=False)
+    torch.manual_seed(0)
+    networks = {"model": MODELS["zhang2016"](width=0.0625).eval()}
+    networks |= Judged(replace(recipe, objective_arguments={"width": 0.125}), CPU).companions()
+    shown, pulls = [], []
+    for weight in (0.0, 1.0, 3.0):
+        given = replace(recipe, objective_arguments={"weight": weight, "width": 0.125})
+        networks["model"].zero_grad()
+        loss = Judged(given, CPU).loss("model", networks, rgb, torch.Generator())
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        shown.append(loss.shown)
+        pulls.append(next(networks["model"].parameters()).grad.clone())
+    assert shown[0] == pytest.approx(Classification(recipe, CPU).loss("model", networks, rgb, torch.Generator()).shown)
+    assert shown[1] > shown[0] + 1e-2
+    assert shown[2] - shown[0] == pytest.approx(3 * (shown[1] - shown[0]), rel=1e-3)
+    torch.testing.assert_close(pulls[2] - pulls[0], 3 * (pulls[1] - pulls[0]), rtol=2e-2, atol=2e-6)
+    assert float((pulls[1] - pulls[0]).abs().max()) > 1e-5
+    for wrong in ({"strength": 1.0}, {"weight": -1.0}, {"temperature": 0.0}, {"width": -1.0}):
+        with pytest.raises(ValueError, match="objective_arguments"):
+            Judged.refuse(replace(recipe, objective_arguments=wrong))
+    with pytest.raises(ValueError, match="a model that classifies, got pix2pix"):
+        Judged.refuse(replace(recipe, model="pix2pix"))
+
+
+def test_the_judge_learns_from_photographs_and_leaves_the_network_alone() -> None:
+    """Its phase has a gradient for the discriminator only."""
+    rgb = torch.from_numpy(np.array(make_photo(1, size=(32, 32)))).permute(2, 0, 1)[None]
+    recipe = Recipe(model="zhang2016", objective="judged", objective_arguments={"width": 0.125}, bf16=False)
+    judged = Judged(recipe, CPU)
+    networks = {"model": MODELS["zhang2016"](width=0.0625)} | judged.companions()
+    loss = judged.loss("discriminator", networks, rgb, torch.Generator())
+    assert loss.shown == pytest.approx(np.log(2), abs=0.2), "untrained, it guesses"
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None for p in networks["discriminator"].parameters())
+    assert all(p.grad is None for p in networks["model"].parameters())

@@ -8,7 +8,7 @@ from torch import Tensor
 from colorizer.decoding import annealed_mean
 from colorizer.models import MODELS
 from colorizer.models.base import count_parameters, no_grad_eval
-from colorizer.models.truehue_lite import EfficientNetLite0, TruehueLite
+from colorizer.models.truehue_lite import EfficientNetLite0, TruehueLite, _SamePadConv
 from colorizer.models.zhang2016 import Zhang2016
 
 
@@ -85,6 +85,34 @@ def test_the_encoder_computes_what_the_published_one_computes() -> None:
         for block in reference._blocks:
             y = block(y)
         torch.testing.assert_close(ours.encoder(x)[-1], y, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_depthwise_layer_under_autocast_has_the_gradients_of_fp32(stride: int) -> None:
+    """Given bfloat16 it gives bfloat16; its gradients are fp32's for the same input, not the library's bfloat16's."""
+    layer = _SamePadConv(6, 6, 5, stride=stride, groups=6, bias=False)
+    x = torch.randn(2, 6, 12, 12, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = layer(x)
+    seen.float().sum().backward()
+    assert seen.dtype == torch.bfloat16
+    assert layer.weight.grad is not None
+    got, layer.weight.grad = layer.weight.grad, None
+    layer(x.float()).sum().backward()
+    torch.testing.assert_close(got, layer.weight.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_a_decoder_has_the_width_and_depth_asked_for() -> None:
+    """A layer per up-block more or less; what cannot be built is refused."""
+
+    def layers(model: TruehueLite) -> int:
+        return sum(m.weight.ndim == 4 for n, m in model.named_modules() if n.startswith("up") and hasattr(m, "weight"))
+
+    assert [layers(TruehueLite(depth=d)) for d in (1, 2, 3)] == [3, 6, 9]
+    assert TruehueLite(decoder=(24, 16, 8)).head.in_channels == 8
+    for wrong in ({"depth": 0}, {"decoder": (1, 2)}, {"decoder": (8, 0, 8)}):
+        with pytest.raises(ValueError, match="3 widths and a depth of at least 1"):
+            TruehueLite(**wrong)  # type: ignore[arg-type]
 
 
 def test_frozen_stages_learn_nothing_and_keep_their_statistics() -> None:
