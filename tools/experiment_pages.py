@@ -16,30 +16,42 @@ _FOREST = ("auc_raw", "auc_rebalanced", "colourfulness_ratio")
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Curves of the plain cross-entropy on the left; what each knob changed, with intervals, on the right."""
-    runs = results["runs"]
-    colours = mpl.colormaps["tab20"]
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
-    left, *right = figure.subplots(1, 1 + len(_FOREST), width_ratios=[1.5, *(1.0 for _ in _FOREST)])
-    for i, run in enumerate(runs):
-        curve = run["curve"]
-        left.plot(curve["step"], curve["cross_entropy"], color=colours(i % 20), linewidth=2.0 if i == 0 else 1.1)
-    left.set_xlabel("step")
-    left.set_title("held-out cross-entropy, nats per pixel", fontsize=9)
-    for axes, metric in zip(right, _FOREST, strict=True):
-        axes.axvline(0, color="0.7", linewidth=1)
-        for i, run in enumerate(runs):
-            middle, low, high = run["judged"][metric]["difference"]
-            axes.plot([low, high], [-i, -i], color=colours(i % 20), linewidth=2)
-            axes.plot(middle, -i, "o", color=colours(i % 20), markersize=4)
-        axes.set_yticks([-i for i in range(len(runs))], [r["name"] for r in runs] if metric == _FOREST[0] else [])
-        axes.set_title(f"{METRICS[metric][0]}: difference to base", fontsize=9)
-    for axes in (left, *right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
+    """Curves of the plain cross-entropy on the left; what each knob changed, with intervals, on the right.
+
+    Runs that go on from trained weights stand above, those that begin anew below.
+    """
+    groups = _groups(results)
+    figure = Figure(figsize=(11, 1.2 + 0.27 * len(results["runs"])), layout="constrained")
+    parts = figure.subfigures(len(groups), 1, height_ratios=[len(g) + 3 for g in groups], squeeze=False)
+    for runs, part in zip(groups, parts[:, 0], strict=True):
+        left, *right = part.subplots(1, 1 + len(_FOREST), width_ratios=[1.4, *(1.0 for _ in _FOREST)])
+        colours = mpl.colormaps["tab20"](range(len(runs)))
+        for run, colour in zip(runs, colours, strict=True):
+            left.plot(run["curve"]["step"], run["curve"]["cross_entropy"], color=colour, linewidth=1.3)
+        left.set_xlabel("step", fontsize=8)
+        left.set_title("held-out cross-entropy, nats per pixel", fontsize=9)
+        rows = [-i for i in range(len(runs))]
+        for axes, metric in zip(right, _FOREST, strict=True):
+            middle, low, high = zip(*(run["judged"][metric]["difference"] for run in runs), strict=True)
+            axes.axvline(0, color="0.75", linewidth=1)
+            axes.hlines(rows, low, high, color=colours, linewidth=2)
+            axes.scatter(middle, rows, color=colours, s=18, zorder=3)
+            axes.set_yticks(rows, [r["name"] for r in runs] if metric == _FOREST[0] else [])
+            axes.locator_params(axis="x", nbins=4)
+            axes.set_title(METRICS[metric][0], fontsize=9)
+        right[1].set_xlabel(f"difference to {runs[0]['name']}", fontsize=8)
+        for axes in (left, *right):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "truehue"}):
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _groups(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The runs that go on, then those that begin anew; each with what it is compared with first."""
+    both = ([r for r in results["runs"] if r["is_new"] is new] for new in (False, True))
+    return [group for group in both if group]
 
 
 def table(results: dict[str, Any]) -> str:
@@ -60,19 +72,31 @@ def table(results: dict[str, Any]) -> str:
         "",
         "![Curves and differences](../figures/experiments.svg)",
         "",
-        "| | " + " | ".join(label for label, _ in METRICS.values()) + " |",
-        "|---|" + "---|" * len(METRICS),
+        *_head(),
         _row("the weights before", start),
-        *(_row(run["name"], run["judged"]) for run in results["runs"]),
+        *(_row(run["name"], run["judged"], is_reference=i == 0) for i, run in enumerate(_groups(results)[0])),
     ]
+    for group in _groups(results)[1:]:
+        lines += [
+            "",
+            f"Decoders of other shapes have no trained weights: these begin with the encoder that ImageNet taught, at "
+            f"learning rate {group[0]['overrides']['learning_rate']:g} (encoder "
+            f"{group[0]['overrides']['encoder_learning_rate']:g}), and are compared with *new*.",
+            "",
+            *_head(),
+            *(_row(run["name"], run["judged"], is_reference=i == 0) for i, run in enumerate(group)),
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, judged: dict[str, Any]) -> str:
+def _head() -> list[str]:
+    return ["| | " + " | ".join(label for label, _ in METRICS.values()) + " |", "|---|" + "---|" * len(METRICS)]
+
+
+def _row(name: str, judged: dict[str, Any], *, is_reference: bool = False) -> str:
     cells = []
     for metric, (_, form) in METRICS.items():
-        difference = " ".join(f"{x:+{form}}" for x in judged[metric]["difference"][:1])
-        low, high = (f"{x:+{form}}" for x in judged[metric]["difference"][1:])
+        difference, low, high = (f"{x:+{form}}" for x in judged[metric]["difference"])
         own = f"{judged[metric]['mean']:{form}}"
-        cells.append(own if name == "base" else f"{own} ({difference} [{low}, {high}])")
+        cells.append(own if is_reference else f"{own} ({difference} [{low}, {high}])")
     return f"| {name} | " + " | ".join(cells) + " |"

@@ -8,6 +8,7 @@ docs/results/experiments.json; both draw docs/figures/experiments.svg and docs/r
 
 Every run starts from the same weights and seed and sees the same number of pixels.  A difference to `base` comes with
 an interval over the photographs of --val, the same photographs for both; `another seed` shows what chance does.
+Decoders of another shape have no weights to start from: they begin anew and are compared with `new`.
 """
 
 import argparse
@@ -65,6 +66,8 @@ _NEW: dict[str, Any] = {"start": "imagenet", "learning_rate": 1e-3, "encoder_lea
 def _new(name: str, **arguments: Any) -> Variant:
     return Variant(name, _NEW | {"arguments": {"n_frozen_stages": 3} | arguments}, is_new=True)
 
+
+_REFERENCES = ("base", "new")
 
 # Pixels per step are equal within 6 %: what a larger crop costs is taken from the batch.
 VARIANTS = (
@@ -202,7 +205,10 @@ def main() -> int:
     parser.add_argument("--val", nargs="+", help="photographs to judge by, seen by no run")
     parser.add_argument("--init", default=DEFAULT_MODEL, help="weights that every run starts from")
     parser.add_argument("--out", type=Path, default=Path("runs/experiments"))
-    parser.add_argument("--only", nargs="+", choices=[v.name for v in VARIANTS], metavar="NAME", help="these and base")
+    parser.add_argument(
+        "--only", nargs="+", choices=[v.name for v in VARIANTS], metavar="NAME",
+        help="these and what they are compared with",
+    )  # fmt: skip
     parser.add_argument("--steps", type=whole(1), default=BASE["steps"])
     parser.add_argument("--limit", type=whole(1), default=120, help="judge by the first so many photographs")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -241,20 +247,20 @@ def experiment(given: argparse.Namespace) -> None:
         "interval": f"95 % over photographs, {_N_BOOTSTRAP} draws, difference to base on the same photographs",
         "runs": [],
     }  # fmt: skip
-    base: Scores | None = None
+    references: dict[bool, Scores] = {}  # of those that go on, and of those that begin anew
     for variant in VARIANTS:
-        if given.only and variant.name not in ("base", *given.only):
+        if given.only and variant.name not in (*_REFERENCES, *given.only):
             continue
         out = given.out / f"{VARIANTS.index(variant):02d}"
         path = learn(variant, photographs, squares, out, init=given.init, steps=given.steps)
         scores = judge(str(path), squares)
-        base = base or scores
+        reference = references.setdefault(variant.is_new, scores)
         if not results["runs"]:
-            results["start"] = compared(start, base)
+            results["start"] = compared(start, reference)
         results["runs"].append(
             {"name": variant.name, "overrides": variant.overrides, "sources": list(variant.sources),
              "first_half": variant.first_half, "is_new": variant.is_new,
-             "curve": _curve(out / "log.csv"), "judged": compared(scores, base)}
+             "curve": _curve(out / "log.csv"), "judged": compared(scores, reference)}
         )  # fmt: skip
         given.results.parent.mkdir(parents=True, exist_ok=True)
         given.results.write_text(json.dumps(_rounded(results), indent=None) + "\n", encoding="utf-8")
