@@ -72,11 +72,12 @@ docs-serve: $(VENV)/.docs  ## the same, shown at http://127.0.0.1:8001/; to see 
 test-docs: $(VENV)/.all  ## PAGES="docs/tutorial.md …": run the commands on the documentation's pages (all: 20 minutes)
 	@$(BIN)/python -m tools.docs test $(PAGES)
 
-coverage-tests: $(VENV)/.all  ## branch coverage of the whole suite, subprocesses and workers too; fails under 90 %
-	@rm -f .coverage .coverage.*
+coverage-tests: $(VENV)/.all  ## branch coverage of the whole suite, subprocesses and workers too; fails under 90 % of a package's branches
+	@rm -f .coverage .coverage.* && mkdir -p out
 	@$(BIN)/python -m pytest -m alone --cov --cov-report= -W ignore::coverage.exceptions.CoverageWarning
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal --cov --cov-append \
-	    --cov-report=term:skip-covered -W ignore::coverage.exceptions.CoverageWarning
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal --cov --cov-append --cov-report= \
+	    -W ignore::coverage.exceptions.CoverageWarning
+	@$(BIN)/python -m coverage json -q -o out/coverage.json && $(BIN)/python tools/branches.py out/coverage.json
 
 flakes: $(VENV)/.all  ## RUNS=100 WHOLE=3: the unit tier and everything in random orders; the first failure stops and names its seed; resumable
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/flakes.py --runs $(RUNS) --whole $(WHOLE) --select "$(UNIT_ONLY)" $(UNIT)

@@ -8,6 +8,7 @@ import math
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def write_report(results: Results, out: str | Path, *, command: str = "", now: d
     return out / "report.html"
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Return the templates with every sentence of `sentences` as a filter."""
     pages = jinja2.Environment(

@@ -4,6 +4,7 @@ A test marked `chromium`, `firefox`, `postgresql`, `redis`, `nginx` or `r` needs
 person gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be installed.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tools.proof.postgresql import PostgreSQL, find_program, running
 # each time with another seed, and takes few examples a time.
 settings.register_profile("truehue", deadline=None, max_examples=50)
 settings.register_profile("flakes", deadline=None, max_examples=5)
+settings.register_profile("mutants", deadline=None, max_examples=10, derandomize=True, database=None)
 settings.load_profile("truehue")
 
 PROGRAMS = {
@@ -63,6 +65,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_teardown() -> None:
     """A server that another test has started ends after whichever test is the last."""
     closed_item.clear()
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector need not walk through pandas, scipy and torch again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -4,15 +4,21 @@
 
 Every run has a seed of its own, which orders the tests and seeds their generators (pytest-randomly) and hypothesis, so
 that a failure comes again with `python -m pytest --randomly-seed=SEED --hypothesis-seed=SEED`. The first failure ends
-it with status 1. What has passed is remembered in out/flakes.json under the state of the checkout: a run that was
-stopped goes on with the seeds that are left, and any change of a tracked file begins anew.
+it with status 1. The unit tier runs in one process, so that each test can meet what any other has left behind.
+
+What has passed is kept in docs/results/flakes.json with its commit and the state of the files that it depends on: a
+run that was stopped goes on with the seeds that are left, a change of the documentation loses nothing, and a change of
+the code or of these tests begins anew (earlier runs stay in the file).
 """
 
 import argparse
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,8 +26,23 @@ from typing import Any
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
-MEMORY = ROOT / "out" / "flakes.json"
+RESULTS = ROOT / "docs" / "results" / "flakes.json"
 UNIT, WHOLE = "unit", "whole"
+# What a tier's outcome depends on. The pages and the results are read by tests of the whole, but change no order.
+SOURCES = {
+    UNIT: (
+        "study",
+        "analysis",
+        "migrations",
+        "tests/conftest.py",
+        "tests/golden",
+        "requirements.txt",
+        "pyproject.toml",
+    ),
+    WHOLE: ("study", "analysis", "colorizer", "migrations", "tests", "tools", "requirements.txt", "pyproject.toml"),
+}
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only pytest's own folder in it
+ROOM_BYTES = 2 << 30
 
 
 def git(*arguments: str) -> str:
@@ -29,21 +50,40 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603, S607
 
 
-def state_of_checkout() -> str:
-    """Give the commit, and a hash of what differs from it."""
-    changes = git("diff", "HEAD", "--binary")
-    differs = f"+{hashlib.sha256(changes.encode()).hexdigest()[:12]}" if changes else ""
-    return git("rev-parse", "HEAD").strip() + differs
+def state_of(paths: tuple[str, ...]) -> str:
+    """Give a hash of the tracked files below `paths`, as they lie on the disk."""
+    digest = hashlib.sha256()
+    for name in sorted(git("ls-files", "-z", "--", *paths).split("\0")):
+        file = ROOT / name
+        if name and file.is_file():
+            digest.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
 
 
-def passed_before(state: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Give the seconds of each seed that passed in this very state, by tier."""
+def read_results() -> dict[str, list[dict[str, Any]]]:
+    """Give what is kept of each tier: one entry for each commit and state, with the seconds of each seed."""
     try:
-        kept = json.loads(MEMORY.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         kept = {}
-    is_same = isinstance(kept, dict) and kept.get("state") == state
-    return {tier: dict(kept.get("seconds", {}).get(tier, {})) if is_same else {} for tier in (UNIT, WHOLE)}
+    return {tier: kept.get(tier, []) for tier in (UNIT, WHOLE)}
+
+
+def keep(results: dict[str, list[dict[str, Any]]], tier: str, state: str, seed: int, seconds: float) -> None:
+    """Add a run that passed."""
+    commit = git("rev-parse", "--short=10", "HEAD").strip()
+    entries = [one for one in results[tier] if (one["commit"], one["state"]) == (commit, state)]
+    if not entries:
+        entries = [{"commit": commit, "state": state, "seconds": {}}]
+        results[tier] += entries
+    entries[0]["seconds"][str(seed)] = round(seconds, 1)
+    lines = [
+        f' "{name}": [\n  ' + ",\n  ".join(json.dumps(one) for one in results[name]) + "\n ]"
+        if results[name]
+        else f' "{name}": []'
+        for name in (UNIT, WHOLE)
+    ]
+    RESULTS.write_text('{\n "command": "make flakes",\n' + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def run(seed: int, *arguments: str) -> str:
@@ -63,30 +103,37 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
-    state = {"checkout": state_of_checkout(), "select": options.select, "files": options.files}
-    seconds = passed_before(state)
-    few = ("--hypothesis-profile=flakes", "-n", "2", "--dist", "worksteal")
+    results = read_results()
+    # Databases in memory: a run need not wait for a disk. Fewer examples of the stateful test, as of every property.
+    has_room = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ROOM_BYTES
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(SHARED_MEMORY) if has_room else tempfile.gettempdir()
+    few = ("--hypothesis-profile=flakes", "-p", "no:schemathesis", "-n", "0")
     tiers = {
-        UNIT: (options.runs, [("-m", options.select, *few, *options.files)]),
-        WHOLE: (options.whole, [("-m", "alone"), ("-m", "not alone", "-n", "4", "--dist", "worksteal")]),
+        UNIT: (options.runs, [("-m", options.select, *few, *options.files)], {"TRUEHUE_EXAMPLES": "2"}),
+        WHOLE: (options.whole, [("-m", "alone"), ("-m", "not alone", "-n", "4", "--dist", "worksteal")], {}),
     }
-    for tier, (n_runs, commands) in tiers.items():
+    for tier, (n_runs, commands, environment) in tiers.items():
+        os.environ.update(environment)
+        sources = (*SOURCES[tier], *(options.files if tier == UNIT else ()))
         seeds = range(options.first_seed, options.first_seed + n_runs)
-        left = [seed for seed in seeds if str(seed) not in seconds[tier]]
+        state = state_of(sources)
+        passed = {seed for one in results[tier] if one["state"] == state for seed in one["seconds"]}
+        left = [seed for seed in seeds if str(seed) not in passed]
         for seed in tqdm(left, total=n_runs, initial=n_runs - len(left), unit=f" {tier} run"):
             began = time.monotonic()
             for command in commands:
                 if failed := run(seed, *command):
                     print(failed, file=sys.stderr)
                     return 1
-            seconds[tier][str(seed)] = round(time.monotonic() - began, 1)
-            MEMORY.parent.mkdir(exist_ok=True)
-            MEMORY.write_text(json.dumps({"state": state, "seconds": seconds}, indent=1) + "\n", encoding="utf-8")
-    print(f"{options.runs} random orders of the unit tier and {options.whole} of everything: none failed")
-    for tier, (n_runs, _) in tiers.items():
-        if n_runs and seconds[tier]:
-            took = sorted(seconds[tier].values())
-            print(f"{tier}: {took[0]:.0f} to {took[-1]:.0f} s a run, median {took[len(took) // 2]:.0f} s")
+            if state_of(sources) != state:
+                print(f"flakes: files changed while seed {seed} ran; start again", file=sys.stderr)
+                return 2
+            keep(results, tier, state, seed, time.monotonic() - began)
+        for name in environment:
+            os.environ.pop(name)
+        took = sorted(s for one in results[tier] if one["state"] == state for s in one["seconds"].values())
+        if n_runs and took:
+            print(f"{tier}: {len(took)} random orders, none failed; {took[0]:.0f} to {took[-1]:.0f} s a run")
     return 0
 
 

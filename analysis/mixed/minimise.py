@@ -73,7 +73,7 @@ def minimise(
         free = _free(place, gradient, lower)
         hessian = hessian_by_differences(function, place, gradient, free, lower)
         inner = hessian[np.ix_(free, free)]
-        if not np.isfinite(inner).all() or np.linalg.eigvalsh(inner).min() <= 0:
+        if not np.isfinite(inner).all() or np.linalg.eigvalsh(inner).min(initial=np.inf) <= 0:
             break
         known = np.where(np.isnan(hessian), 0, hessian)
         step, decrement = _step(known, gradient, free)
@@ -121,8 +121,7 @@ def _free(place: Floats, gradient: Floats, lower: Floats) -> npt.NDArray[np.bool
 
 def _step(B: Floats, gradient: Floats, free: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
     step = np.zeros_like(gradient)
-    if free.any():
-        step[free] = -np.linalg.solve(B[np.ix_(free, free)], gradient[free])
+    step[free] = -np.linalg.solve(B[np.ix_(free, free)], gradient[free])
     return step, float(-0.5 * (gradient @ step))
 
 

@@ -23,12 +23,24 @@ def golden():
     return GOLDEN
 
 
-@pytest.fixture(scope="session")
-def make_export():
-    spec = importlib.util.spec_from_file_location("make_export", HERE / "make_export.py")
+def load(name):
+    """Import a module that lies beside the tests, which are no package."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.write_export
+    return module
+
+
+@pytest.fixture(scope="session")
+def make_export():
+    return load("make_export").write_export
+
+
+@pytest.fixture(scope="session")
+def rewritten():
+    """Answer an export under another design: `rewritten(folder, "single")`."""
+    module = load("other_designs")
+    return lambda folder, design, **changes: module.rewrite(folder, getattr(module, design), **changes)
 
 
 @pytest.fixture

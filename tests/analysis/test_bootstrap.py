@@ -7,6 +7,7 @@ from analysis import hype_infinity, hype_time, nested_bootstrap, participant_boo
 from analysis.hype import staircase_threshold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["sim_one_alg_40x40", "sim_three_alg_latin", "sim_unbalanced_pool"])
 def test_equals_r_within_monte_carlo(reference, dataset):
     """Standard errors are R's to 3 %, percentiles to a fifth of one, in every condition."""

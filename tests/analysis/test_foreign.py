@@ -235,6 +235,7 @@ def test_sensitivity_is_the_formula_and_bias_moves_the_criterion_only():
     assert flipped.d_prime == pytest.approx(-found.d_prime)
 
 
+@pytest.mark.slow
 def test_the_interval_of_d_prime_covers():
     """300 tables of a known d′ with people and photographs that differ: the 95 % interval covers 90 to 99 %."""
     from scipy.stats import norm

@@ -26,6 +26,7 @@ def results():
     return analyse_table(read_table(DATA, make_mapping(MAPPING)))
 
 
+@pytest.mark.slow
 def test_the_published_accuracy_is_reproduced(results):
     """112 people without those who failed the attention check: accuracy .8701, as published."""
     accuracy = results.yes_no.accuracy

@@ -119,6 +119,7 @@ def test_quadrature_is_the_integral():
     assert one.value(np.array([-0.8, 1.3])) == pytest.approx(-total, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_recovers_a_simulated_truth():
     """From 20,000 trials with image × condition effects each parameter lies within four standard errors."""
     truth = [-1.2, -0.4, 0.5, 0.8, 0.6]

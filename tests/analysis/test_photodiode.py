@@ -28,6 +28,7 @@ def write(folder, *, late_ms, short_ms, drift_ppm=0.0, n=50, noise=0.05, rate_kh
     return folder / "recording.csv", folder / "flashes.csv"
 
 
+@pytest.mark.slow
 def test_errors_that_were_put_in_come_out(tmp_path):
     """Onset jitter, a shorter exposure, and a clock that runs 200 ppm fast, to the recorder's half millisecond."""
     jitter = np.random.default_rng(2).normal(0, 2.0, 50)

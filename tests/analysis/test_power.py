@@ -19,6 +19,7 @@ def test_reproduces_the_stated_powers(n_images, stated):
     assert abs(point.power - stated) < 4 * point.monte_carlo_se + 0.005
 
 
+@pytest.mark.slow
 def test_photographs_limit_and_people_are_not_advised():
     """With 40 photographs no number of people reaches 80 %, so none is advised; with 1,000 a few are enough."""
     points = list(power_curves(CONTRAST, [60, 120], [40, 1000], n_studies=300, seed=1))

@@ -30,6 +30,7 @@ def test_equals_r(reference, name):
     assert "ignores clustering" in fit.method
 
 
+@pytest.mark.slow
 def test_clustered_errors_are_honest():
     """Where people have tastes of their own the clustered interval covers, and the model's does not."""
     rng = np.random.default_rng(5)

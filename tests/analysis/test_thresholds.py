@@ -50,6 +50,7 @@ def test_the_truth_comes_back_from_a_start_far_away(threshold_ms, slope, bias):
     assert f"at {found.fit.threshold_ms:.0f}" in threshold_sentence(found)
 
 
+@pytest.mark.slow
 def test_the_fit_is_the_maximum_of_the_likelihood():
     """Another search over another integral (each participant's looks one by one, Gauss and Hermite) finds it, too."""
     rows = looks(250, seed=2, n_people=4, sd=0.2)

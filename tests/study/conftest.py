@@ -1,6 +1,8 @@
 """Fixtures of the study's tests: a stimulus set, an instance, studies, and a participant who speaks HTTP."""
 
+import copy
 import dataclasses
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # pictures.py lies beside the te
 
 from pictures import make_set
 
-from study import create_app, db, lifecycle, researchers, sessions
+from study import create_app, db, lifecycle, researchers, sessions, web
 from study.config import Settings, read_settings
+from study.console.monitor import Watch
 from study.definition import StudyDefinition, parse_definition
 from study.design import PlannedTrial
 from study.manifest import Manifest, read_manifest
@@ -108,17 +111,48 @@ def instance_with_study(tmp_path_factory: pytest.TempPathFactory, instance: Path
     return folder, study
 
 
+@pytest.fixture(scope="session")
+def bare_app() -> Flask:
+    """The application without an instance, made once: its addresses and templates are compiled once."""
+    return create_app(read_settings({}))
+
+
+@pytest.fixture(scope="session")
+def one_database(tmp_path_factory: pytest.TempPathFactory) -> tuple[db.Database, Path]:
+    """A database by way of a link that each test points at its own file: one engine compiles every statement once."""
+    link = tmp_path_factory.mktemp("database") / "instance"
+    return db.Database(f"sqlite:///{link / 'truehue.sqlite3'}"), link
+
+
+def link_picture(source: str, target: str) -> str:
+    """Copy a file, but give a picture, which nothing ever writes again, a second name instead."""
+    return os.link(source, target) or target if source.endswith(".png") else shutil.copy2(source, target)
+
+
 @pytest.fixture
-def app(settings: Settings, request: pytest.FixtureRequest) -> Any:
+def app(
+    bare_app: Flask,
+    one_database: tuple[db.Database, Path],
+    settings: Settings,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """The application over an instance of this test's own; all that it remembers is new."""
     if "study" in request.fixturenames:
         folder, _ = request.getfixturevalue("instance_with_study")
     else:
         folder = request.getfixturevalue("instance")
-    shutil.copytree(folder, settings.instance)
-    app = create_app(settings)
-    app.config["TESTING"] = True
-    yield app
-    app.extensions["truehue"].desk.database.dispose()
+    shutil.copytree(folder, settings.instance, copy_function=link_picture)
+    monkeypatch.setattr(bare_app, "config", copy.copy(bare_app.config))
+    monkeypatch.setitem(bare_app.config, "TESTING", True)
+    database, link = one_database
+    link.unlink(missing_ok=True)
+    link.symlink_to(settings.instance)
+    here = web.Truehue(settings)
+    here.desk = Desk(database, settings.secret_key, settings.lasting_key)
+    monkeypatch.setattr(bare_app, "extensions", bare_app.extensions | {"truehue": here, "truehue watch": Watch()})
+    yield bare_app
+    database.dispose()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from study.models import TrialRow
 from study.studies import create_study
 
 
+@pytest.mark.slow
 def test_a_backup_made_while_people_answer_comes_back(app, desk, settings, study, make_participant, tmp_path):
     """Whole, consistent, and the restored instance goes on where it was, under the same addresses."""
     person = make_participant().begin()

@@ -92,6 +92,7 @@ def storage(database):
         return dict(connection.execute(text(query)).all())
 
 
+@pytest.mark.slow
 def test_each_revision_goes_up_and_down_with_data_in_it(database):
     """No row is lost, whichever revision a database comes from; PostgreSQL rewrites no table meanwhile."""
     script = ScriptDirectory.from_config(alembic_config(database))

@@ -157,7 +157,10 @@ def make_machine(app, desk, make_study):
     return Machine
 
 
-@pytest.mark.parametrize("is_fixed", [True, False], ids=["the-same-each-time", "new-each-time"])
+@pytest.mark.parametrize(
+    "is_fixed",
+    [pytest.param(True, id="the-same-each-time", marks=pytest.mark.slow), pytest.param(False, id="new-each-time")],
+)
 def test_no_order_of_requests_breaks_a_session(app, desk, make_study, is_fixed):
     """Answers, voids, reloads, replays, forgeries, another's trial, withdrawal: refused or done, never half.
 

@@ -112,6 +112,7 @@ def test_photos_differ_as_stated(desk, make_study):
     assert max(rates) - min(rates) > 0.3
 
 
+@pytest.mark.slow
 def test_simulated_sessions_are_complete_and_repeatable(stimuli, tmp_path):
     """In another instance the same seeds give the same export, byte for byte."""
     exports = []
