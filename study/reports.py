@@ -126,6 +126,11 @@ def _count(desk: Desk, study_id: int, *, with_pilot: bool = False) -> Counts:
         return Counts(*(connection.scalar(query) or 0 for query in queries))
 
 
+def has_trials(desk: Desk, study_id: int) -> bool:
+    """Tell whether there is anything to report."""
+    return _count(desk, study_id).trials > 0
+
+
 def ask(
     desk: Desk, settings: Settings, study_id: int, *, by: str, now: datetime, reason: str = ""
 ) -> tuple[ReportState, bool]:

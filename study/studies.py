@@ -178,10 +178,11 @@ def find_shown(session: Session, slug: str) -> StudyRow:
 
 
 def list_studies(session: Session) -> list[tuple[StudyRow, int, int]]:
-    """List studies, newest first, with the number of sessions started and complete."""
+    """List studies, newest first, with the number of sessions started and complete, the pilot's apart."""
     complete = func.count().filter(SessionRow.status == "complete")
     counts = (
         select(SessionRow.study_id, func.count().label("n"), complete.label("n_complete"))
+        .where(~SessionRow.is_pilot)
         .group_by(SessionRow.study_id)
         .subquery()
     )

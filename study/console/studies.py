@@ -218,6 +218,9 @@ def export(name: str) -> Response:
 def build_report(name: str) -> Redirect:
     """Begin to build a report of the present data."""
     row, here = find(name), truehue()
+    if not reports.has_trials(here.desk, row.id):
+        flash("There are no trials yet; a pilot's are in no report.")
+        return redirect(url_for("console.study", name=name, _anchor="reports"), 303)
     unblind(row, "report")
     state, is_new = reports.ask(
         here.desk, here.settings, row.id, by=g.researcher.email, reason=request.form.get("reason", ""), now=now()

@@ -217,10 +217,14 @@ def test_reports_are_jobs_and_each_is_kept(client, desk, study, settings):
 def test_a_report_counts_what_it_is_about(client, desk, study, settings, participant):
     """The pilot's sessions are left out of every analysis, and of the line that says how much data there is."""
     sessions.start(desk, study.id, now=NOW, is_pilot=True, may_be_closed=True)
+    sign_in(client)
+    reply = post(client, "/console/study/small/report", unblind="yes")
+    assert "There are no trials yet" in client.get(reply.location).text
+    assert reports.list_reports(settings, "small") == []
     participant.begin().finish_trials()
     state, _ = reports.ask(desk, settings, study.id, by=EMAIL, now=NOW)
     assert state.n_sessions == 1
-    sign_in(client)
+    assert re.search(r"<strong>0</strong> complete of 1 started", client.get("/console/").text)
     assert re.search(r"\s1 session, \d+ trials, asked for by", client.get("/console/study/small/reports").text)
 
 
