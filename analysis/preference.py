@@ -140,8 +140,6 @@ def bradley_terry(
 
 def _check_connected(a_n: npt.NDArray[np.int64], b_n: npt.NDArray[np.int64], won: Floats, names: list[str]) -> None:
     M = len(names)
-    if M < 2:
-        raise ValueError("preference: expected two or more systems, got one; nothing was compared")
     winners = np.concatenate([a_n[won > 0], b_n[won < 1]])
     losers = np.concatenate([b_n[won > 0], a_n[won < 1]])
     beats = sparse.csr_array((np.ones(len(winners)), (winners, losers)), shape=(M, M))
@@ -168,11 +166,9 @@ def _one_sided(
         members = ", ".join(name for name, at in zip(names, strong, strict=True) if at == group)
         loses = ((strong[losers] == group) & (strong[winners] != group)).any()
         wins = ((strong[winners] == group) & (strong[losers] != group)).any()
-        if not loses:
-            return f"{members} never loses against them"
-        if not wins:
-            return f"{members} never wins against them"
-    return "one never does"
+        if not (loses and wins):
+            return f"{members} never {'wins' if loses else 'loses'} against them"
+    raise AssertionError("of groups that are not one, some group never loses")
 
 
 def _covariance(bread: Floats, score: Floats, participant: Labels | None, image: Labels | None) -> tuple[Floats, str]:

@@ -40,7 +40,7 @@ def read(tmp_path, frame, **sections):
 
 
 def test_every_format_gives_the_same_rows(tmp_path):
-    """CSV, semicolons, TSV, gzip, JSON lines and JSON records are one table."""
+    """CSV, semicolons, TSV, gzip, JSON lines, JSON records and Parquet are one table."""
     frame = table().assign(took_fake=lambda f: f["took_fake"].map({True: "yes", False: "no"}))
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.to_csv(tmp_path / "b.csv", index=False, sep=";")
@@ -48,11 +48,12 @@ def test_every_format_gives_the_same_rows(tmp_path):
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes()))
     frame.to_json(tmp_path / "e.jsonl", orient="records", lines=True)
     frame.to_json(tmp_path / "f.json", orient="records")
+    frame.to_parquet(tmp_path / "g.parquet")
     mapping = make_mapping({"columns": COLUMNS})
     wanted = ["participant", "item", "condition", "outcome"]
     first, *others = [read_table(path, mapping).rows[wanted].astype(str) for path in sorted(tmp_path.iterdir())]
     assert len(first) == 120
-    assert len(others) == 5
+    assert len(others) == 6
     for other in others:
         assert other.equals(first)
 
@@ -112,6 +113,46 @@ def test_bad_rows_are_found_named_counted_and_left_out(tmp_path, what, n, line):
     assert (found.entered["left_out_by"] == what).sum() == n
     assert len(found.rows) + n == found.flow.n_trials_entered
     assert f"{n} row" in finding.sentence
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "parquet"])
+def test_duplicates_are_found_in_every_format(tmp_path, suffix):
+    """The same person, photograph and answer is a duplicate where the whole row is the same, and only there."""
+    frame = pd.concat([table(), table().head(3), table().tail(1).assign(n=99)], ignore_index=True)
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=suffix == "jsonl")
+    found = read_table(path, make_mapping({"columns": COLUMNS}))
+    assert [(one.name, one.n) for one in found.findings if one.name == "duplicate"] == [("duplicate", 3)]
+    assert len(found.rows) == 121
+
+
+def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    """Or to write CSV."""
+    table().to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TableError, match="needs pyarrow; run: pip install pyarrow, or write CSV"):
+        read_table(tmp_path / "t.parquet", make_mapping({"columns": COLUMNS}))
+
+
+def test_times_are_compared_whether_numbers_or_dates(tmp_path):
+    """A row whose time lies before that of the row above is named in both."""
+    columns = {"columns": {**COLUMNS, "time": "when"}}
+    frame = table()
+    frame.loc[5, "when"] = -1.0
+    stamps = (pd.Timestamp("2026-11-22T10:00Z") + pd.to_timedelta(frame["when"], unit="s")).map(pd.Timestamp.isoformat)
+    numbers, dates = (read(tmp_path, one, **columns) for one in (frame, frame.assign(when=stamps)))
+    assert [one.name for one in numbers.findings] == [one.name for one in dates.findings]
+    assert len(numbers.findings) == 1
+    assert read(tmp_path, table(), **columns).findings == ()
+
+
+def test_a_table_of_which_no_row_is_left_is_refused(tmp_path):
+    """With the number of rows and what to look at."""
+    with pytest.raises(TableError, match="expected rows to analyse, got none of 120"):
+        read(tmp_path, table(), rows={"only": {"system": "nobody's"}})
 
 
 def test_odd_rows_stay_in_and_are_named(tmp_path):

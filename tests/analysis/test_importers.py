@@ -146,3 +146,17 @@ def test_what_is_not_jspsych_is_refused(tmp_path):
     (tmp_path / "b.json").write_text("[{")
     with pytest.raises(JsPsychError, match="expected jsPsych data"):
         read_jspsych([tmp_path / "b.json"])
+
+
+def test_jspsych_json_that_is_no_list_of_trials_and_people_that_are_not_there(tmp_path):
+    """Numbers, nothing, and a column that no row has; null is an empty field."""
+    own = {"trial_type": "html", "trial_index": 0, "time_elapsed": 5}
+    (tmp_path / "ok.json").write_text(json.dumps([{**own, "response": None, "nested": {"a": True}}]))
+    frame = read_jspsych([tmp_path / "ok.json"])
+    assert frame[["response", "nested.a"]].to_numpy().tolist() == [["", "true"]]
+    with pytest.raises(JsPsychError, match="expected the column person, got trial_type"):
+        read_jspsych([tmp_path / "ok.json"], participant="person")
+    for text in ("[1, 2]", "[]"):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(JsPsychError, match="JSON that is no list of trials"):
+            read_jspsych([tmp_path / "bad.json"])

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
-from analysis.photodiode import Flashes, PhotodiodeError, compare_with_page, read_page, read_recording
+from analysis.photodiode import Flashes, PhotodiodeError, compare_with_page, exposures_of, read_page, read_recording
 from analysis.photodiode_trials import join, pictures_of
+from analysis.trials import read_export
 
 FRAME_MS = 1000 / 60
 
@@ -121,3 +122,71 @@ def test_a_recording_that_is_not_this_session_is_refused():
         join(Flashes(seen, seen + 100), pictures, FRAME_MS)
     with pytest.raises(PhotodiodeError, match="has no onsets"):
         pictures_of(session_of(5).drop(columns=["onset_a_ms", "onset_b_ms"]), "s-1")
+
+
+def test_a_recording_that_begins_in_a_flash_leaves_it_out(tmp_path):
+    """Its onset was not seen."""
+    rows = [(0.0, 1), (100.0, 0), (250.0, 1), (1250.0, 0), (1800.0, 1), (2800.0, 0)]
+    pd.DataFrame(rows, columns=["time_ms", "level"]).to_csv(tmp_path / "edges.csv", index=False)
+    assert read_recording(tmp_path / "edges.csv").onset_ms.tolist() == [250.0, 1800.0]
+
+
+def test_flashes_are_counted_before_they_are_compared():
+    """As many as the page showed, and three at least."""
+    two, three = (Flashes(np.arange(n) * 100.0, np.arange(n) * 100.0 + 50) for n in (2, 3))
+    with pytest.raises(PhotodiodeError, match=r"as the page showed \(3\), the recording has 2"):
+        compare_with_page(two, three, FRAME_MS)
+    with pytest.raises(PhotodiodeError, match="expected 3 flashes or more, got 2"):
+        compare_with_page(two, two, FRAME_MS)
+
+
+def test_a_sessions_exposures_are_compared_in_their_order(golden, tmp_path, capsys):
+    """Without onsets nothing is said of them; the pictures stand in the order in which they were shown."""
+    trials = read_export(golden).trials
+    session = trials["session_id"].iloc[0]
+    told = exposures_of(trials, session)
+    mine = trials[(trials["session_id"] == session) & trials["exposure_a_ms_achieved"].notna()]
+    first = mine.iloc[0]
+    order = ("b", "a") if first["order_of_a"] == "second" else ("a", "b")
+    assert told[:2].tolist() == [first[f"exposure_{which}_ms_achieved"] for which in order]
+    assert len(told) == 2 * len(mine)
+    onset = 100 + 1600.0 * np.arange(len(told))
+    edges = np.column_stack([np.ravel(np.column_stack([onset, onset + told + 1])), np.tile([1, 0], len(told))])
+    recording = pd.DataFrame(np.vstack([[[0, 0]], edges]), columns=["time_ms", "level"])
+    recording.to_csv(tmp_path / "r.csv", index=False)
+    assert main(["import-photodiode", str(tmp_path / "r.csv"), str(golden), "--session", session]) == 0
+    said = capsys.readouterr().out
+    assert f"{len(told)} exposures, photodiode minus page: mean +1.00 ms" in said
+    assert "onsets" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "new.csv"], "--out: expected --session with it"),
+        (["--session", "s", "--out", "recording.csv"], "expected a new file, got an existing one"),
+        (["--refresh-hz", "0"], "--refresh-hz: expected a number above 0, got 0"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(tmp_path, monkeypatch, capsys, options, message):
+    """Before anything is read."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recording.csv").write_text("")
+    assert main(["import-photodiode", "recording.csv", "page.csv", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_pages_with_too_few_pictures_tie_no_clock():
+    """A page load of one trial is left out; where nothing is left it is said; a picture without onset has no row."""
+    pictures = pictures_of(session_of(20, page_ids=("p1", "p2")), "s-1")
+    short = pd.concat([pictures[pictures["page_id"] == "p1"].head(2), pictures[pictures["page_id"] == "p2"]])
+    onset = 100 + short["onset_ms"].to_numpy()
+    found = join(Flashes(onset[2:], onset[2:] + 1000), short, FRAME_MS)
+    assert set(found.rows["page_id"]) == {"p2"}
+    with pytest.raises(PhotodiodeError, match="3 pictures or more of one page load"):
+        join(Flashes(onset, onset + 1000), short.head(2), FRAME_MS)
+    trials = session_of(5)
+    trials.loc[2, "onset_b_ms"] = np.nan
+    assert len(pictures_of(trials, "s-1")) == 9
+    with pytest.raises(PhotodiodeError, match="no session 's-2' with trials; there are s-1"):
+        pictures_of(trials, "s-2")

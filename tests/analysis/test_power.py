@@ -68,6 +68,9 @@ def test_other_questions():
         ("--precision .03 --target .1", "expected one question"),
         ("--photos 20", "nobody sees a photograph twice"),
         ("--participants 1", "two or more participants per arm"),
+        ("--precision 2", "precision to aim at a number between 0 and 1, got 2.0"),
+        ("--trials 1", "two or more trials per participant, got 1"),
+        ("--power 80", "the power asked for between 0 and 1, got 80.0"),
         ("--studies 5", "100 or more"),
     ],
 )
@@ -90,6 +93,30 @@ def test_power_command_writes_table_figure_and_json(tmp_path, capsys):
     content = json.loads((tmp_path / "p" / "power.json").read_text())
     assert len(content["points"]) == 2 * 3
     assert content["cost_per_participant"] == 3
+
+
+def test_with_infinitely_many_people_photographs_alone_decide():
+    """Half-width and distance are in the photographs' own spread: enough of it is left, or none."""
+    precise = [limit_point(Plan("precision", (0.3,), aim=aim), "single", 100, n_studies=200) for aim in (0.02, 0.2)]
+    assert [point.power for point in precise] == [0, 1]
+    assert 0.02 < precise[0].half_width == precise[1].half_width < 0.2
+    far, near = (limit_point(Plan("target", (0.3,), aim=aim), "single", 100, n_studies=400) for aim in (0.1, 0.301))
+    assert far.power == 1
+    assert near.power < 0.1
+
+
+def test_a_target_is_asked_with_a_rate_of_its_own_and_answered_as_json(capsys):
+    """Without --rates 32 % is asked about; JSON writes no number for what has none."""
+    arguments = "power --target .1 --participants 20 --photos 40 --trials 10 --studies 100"
+    assert main([*arguments.split(), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["plan"]["rates"] == [0.32]
+    assert content["cost_per_participant"] is None
+    assert [point["n_participants"] for point in content["points"]] == [20, None]
+    assert main(arguments.split()) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("To tell 32% from the declared target of 10%")
+    assert "hours of people's time." in printed
 
 
 def test_sequential_command(golden, capsys):

@@ -87,3 +87,18 @@ def test_refuses(a, b, won, message):
     """What has no finite estimate, and what is no comparison, is refused with the reason."""
     with pytest.raises(ValueError, match=message):
         bradley_terry(a, b, won)
+
+
+def test_where_the_two_way_sum_is_no_variance_the_larger_part_is_taken():
+    """With two people and two photographs V_P + V_I − V_PI is not positive: the method says what stands there."""
+    person, photo = np.tile([0, 0, 1, 1], 6), np.tile([0, 1, 0, 1], 6)
+    won = np.tile([1, 0, 0, 1], 6)
+    won[0] = 0
+    systems = ["a"] * 24, ["b"] * 24
+    both = bradley_terry(*systems, won, participant=person, image=photo)
+    assert "whichever is larger" in both.method
+    ones = [
+        bradley_terry(*systems, won, **{name: labels}).se[1]
+        for name, labels in (("participant", person), ("image", photo))
+    ]
+    assert both.se[1] == pytest.approx(max(ones))
