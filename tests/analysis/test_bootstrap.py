@@ -1,9 +1,12 @@
 """Bootstraps against R's, the published tool's numbers, edges; HYPE on top of them."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from analysis import hype_infinity, hype_time, nested_bootstrap, participant_bootstrap, two_way_bootstrap
+from analysis.bootstrap import bootstrap_mean
 from analysis.hype import staircase_threshold
 
 
@@ -48,6 +51,72 @@ def test_same_seed_same_interval(crossed):
     assert two_way_bootstrap(fooled, people, photos, seed=4, n_draws=500) == two_way_bootstrap(
         fooled, people, photos, seed=4, n_draws=500
     )
+
+
+PEOPLE, PHOTOS = np.repeat(np.arange(4), 6), np.tile(np.arange(6), 4)
+FOOLED = np.array([1, 0, 0, 1, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0])
+
+
+def test_drawing_people_has_the_distribution_of_every_draw():
+    """With four people all 256 draws can be listed: their mean, spread and percentiles are the bootstrap's."""
+    found = participant_bootstrap(FOOLED, PEOPLE, n_draws=20_000, seed=3, confidence=0.8)
+    rates = FOOLED.reshape(4, 6).mean(axis=1)
+    every = np.array([rates[list(draw)].mean() for draw in itertools.product(range(4), repeat=4)])
+    assert found.fool_rate == FOOLED.mean()
+    assert found.se == pytest.approx(every.std(), rel=0.02)
+    ends = np.quantile(every, [0.1, 0.9])
+    np.testing.assert_allclose([found.ci_low, found.ci_high], ends, atol=0.011)  # a third of a step between rates
+    assert (found.n_draws, found.seed, found.confidence) == (20_000, 3, 0.8)
+    assert found.estimand == "this population of participants, and these images only"
+    assert found.method == "bootstrap of participants, percentile"
+
+
+@pytest.mark.parametrize("block", [12_000_000, 70])
+def test_drawing_both_counts_a_trial_as_often_as_both_of_its_own(monkeypatch, block):
+    """The same draws, done trial by trial; in one block and in blocks of seven draws, a last one of five."""
+    monkeypatch.setattr("analysis.bootstrap.BLOCK", block)
+    found = two_way_bootstrap(FOOLED, PEOPLE, PHOTOS, n_draws=40, seed=5, confidence=0.9)
+    dice, rates = np.random.default_rng(5), []
+    for size in [40] if block > 40 * 10 else [7, 7, 7, 7, 7, 5]:
+        people, photos = dice.multinomial(4, [1 / 4] * 4, size=size), dice.multinomial(6, [1 / 6] * 6, size=size)
+        for one, other in zip(people, photos, strict=True):
+            weights = one[PEOPLE] * other[PHOTOS]
+            rates.append((weights * FOOLED).sum() / weights.sum())
+    assert found.se == pytest.approx(np.std(rates, ddof=1))
+    assert [found.ci_low, found.ci_high] == pytest.approx(np.quantile(rates, [0.05, 0.95]))
+    assert (found.n_draws, found.seed, found.confidence) == (40, 5, 0.9)
+    assert found.estimand == "this population of participants and this population of photographs"
+    assert found.method == "bootstrap of participants and images, percentile"
+
+
+def test_a_draw_that_leaves_no_trial_says_nothing():
+    """Everybody saw a photograph of their own: drawn people and photographs often do not meet."""
+    found = two_way_bootstrap([1, 0, 1, 0], [1, 2, 3, 4], [1, 2, 3, 4], n_draws=400, seed=1)
+    assert 200 < found.n_draws < 400
+    assert 0 <= found.ci_low < found.ci_high <= 1
+
+
+def test_the_mean_of_values_is_drawn_as_its_people_are():
+    """Mean, spread and percentiles of the same draws."""
+    values = [310.0, 250.0, 480.0, 390.0, 400.0]
+    weights = np.random.default_rng(7).multinomial(5, [0.2] * 5, size=300)
+    drawn = weights @ np.array(values) / 5
+    expected = (366.0, drawn.std(), *np.quantile(drawn, [0.1, 0.9]))
+    assert bootstrap_mean(values, confidence=0.8, n_draws=300, seed=7) == pytest.approx(expected)
+    assert bootstrap_mean([1, 2], n_draws=50, seed=7)[0] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda **given: participant_bootstrap(FOOLED, PEOPLE, **given), "participant bootstrap"),
+        (lambda **given: two_way_bootstrap(FOOLED, PEOPLE, PHOTOS, **given), "two-way bootstrap"),
+        (lambda **given: nested_bootstrap(FOOLED, PEOPLE, **given), "nested bootstrap"),
+    ],
+)
+def test_another_design_is_refused_by_the_estimators_name(call, name):
+    with pytest.raises(ValueError, match=f"^{name}: expected a pair or single or preference design, got 'staircase'"):
+        call(design="staircase")
 
 
 @pytest.mark.parametrize("value", [0, 1])

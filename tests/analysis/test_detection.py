@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from analysis.detection import called_fake, d_prime_2afc, detection, interval_bias, lapse_correction, side_bias
 from analysis.estimate import fool_rate
+from analysis.proportions import wilson
 from analysis.shrinkage import heterogeneity_p, intraclass_correlation, shrunken_rates
 
 
@@ -51,6 +52,43 @@ def test_side_and_interval_bias_find_what_was_put_in():
     assert interval_bias(trials).share == 0.5
     assert detection(trials).d_prime == pytest.approx(0, abs=1e-12)
     assert detection(trials).criterion < -1
+
+
+def test_a_bias_is_a_share_over_people_and_photographs():
+    """With the interval of any other share, and the name that a report prints."""
+    dice = np.random.default_rng(2)
+    sides, orders, answers = (dice.choice(of, 16) for of in (["left", "right"], ["first", "second"], ["left", "right"]))
+    trials = trials_of(sides, orders, answers)
+    for found, name, hit in (
+        (side_bias(trials), "left picture chosen", answers == "left"),
+        (interval_bias(trials), "first picture chosen", (answers == sides) == (orders == "first")),
+    ):
+        rate = fool_rate(hit, trials["participant_id"], trials["image_id"])
+        assert (found.name, found.n_trials, found.k) == (name, 16, hit.sum())
+        assert (found.share, found.ci_low, found.ci_high) == (rate.fool_rate, rate.ci_low, rate.ci_high)
+
+
+def test_d_prime_counts_each_side_by_itself():
+    """Three fakes at the left, all found; five at the right, one called left."""
+    sides = ["left"] * 3 + ["right"] * 5
+    found = detection(trials_of(sides, ["first"] * 8, ["left"] * 3 + ["left"] + ["right"] * 4))
+    assert found == d_prime_2afc(3, 3, 1, 5)
+    z = norm.ppf([3.5 / 4, 1.5 / 6])
+    assert (found.d_prime, found.criterion) == pytest.approx(((z[0] - z[1]) / np.sqrt(2), -z.sum() / 2))
+
+
+def test_a_lapse_correction_is_as_wide_as_both_intervals_allow():
+    """The corrected rate falls with the rate and, below one half, with the lapses: the ends are the far corners."""
+    rate = fool_rate(np.arange(200) < 60, np.repeat(np.arange(20), 10), np.tile(np.arange(10), 20))
+    found = lapse_correction(rate, 40, 3)
+    ends = wilson(3, 40)
+    lapses = [2 * float(end) for end in (ends.low, 3 / 40, ends.high)]
+    assert [found.lapse_low, found.lapse_rate, found.lapse_high] == pytest.approx(lapses)
+    corners = [(p - lapse / 2) / (1 - lapse) for p in (rate.ci_low, rate.ci_high) for lapse in (lapses[0], lapses[2])]
+    assert (found.low, found.high) == pytest.approx((max(0, min(corners)), max(corners)))
+    assert found.corrected == pytest.approx((0.3 - lapses[1] / 2) / (1 - lapses[1]))
+    assert lapse_correction(rate, 19, 0) is None
+    assert lapse_correction(rate, 20, 20).lapse_rate == 0.99
 
 
 def test_d_prime_needs_both_sides():
