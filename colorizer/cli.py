@@ -11,25 +11,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from colorizer.arguments import at_least, shard, whole
+from colorizer.arguments import at_least, whole
 from colorizer.commands import add_commands
+from colorizer.options import (
+    add_backend,
+    add_device,
+    add_limit,
+    add_model,
+    add_models,
+    add_readers,
+    add_seed,
+    add_shares,
+    add_size,
+    add_temperature,
+    add_working_px,
+    weights_of,
+)
 
-DEFAULT = "truehue-lite"
-
-
-def _weights(pairs: Sequence[str]) -> dict[str, str]:
-    """`NAME=FILE` pairs, or one bare file for a single model, as a mapping."""
-    named = (pair.partition("=") for pair in pairs)
-    return {name if equals else "": file if equals else name for name, equals, file in named}
-
-
-def _for_models(pairs: Sequence[str], models: Sequence[str]) -> dict[str, str]:
-    given = _weights(pairs)
-    if "" in given:
-        if len(models) != 1:
-            raise ValueError("--weights: with several models say which: --weights NAME=FILE")
-        given = {models[0]: given[""]}
-    return given
+CALM = "of the annealed mean; 1 is calm, 0 the likeliest bin"
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -124,7 +123,7 @@ def _colorize(arguments: argparse.Namespace) -> int:
     photos = list_photos(*arguments.images)
     if not photos:
         raise ValueError(f"no image among {', '.join(map(str, arguments.images))}")
-    weights = _for_models(arguments.weights, [arguments.model]).get(arguments.model)
+    weights = weights_of(arguments.weights, [arguments.model]).get(arguments.model)
     model = load_model(arguments.model, weights).to(pick_device(arguments.device))
     model = on_backend(model, arguments.backend, temperature=arguments.temperature)
     model = _on_convolution(model, arguments)
@@ -158,7 +157,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     result = evaluate(
         arguments.data,
         arguments.model,
-        weights=_for_models(arguments.weights, arguments.model),
+        weights=weights_of(arguments.weights, arguments.model),
         size_px=arguments.size,
         limit=arguments.limit,
         temperature=arguments.temperature,
@@ -193,24 +192,6 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def with_model(sub: argparse.ArgumentParser, several: bool) -> None:
-        if several:
-            sub.add_argument("--model", nargs="+", default=[DEFAULT], metavar="NAME", help="colorizers and controls")
-        else:
-            sub.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"default {DEFAULT}")
-        sub.add_argument("--weights", nargs="+", default=[], metavar="[NAME=]FILE", help="other than the shipped ones")
-
-    def with_decoding(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--temperature", type=at_least(0), help="of the annealed mean; 1 is calm, 0 the likeliest bin")
-        sub.add_argument("--working-px", type=whole(32), help="short side that the network sees")
-
-    def with_backend(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--backend", choices=("torch", "onnxruntime", "opencv"), default="torch", help="what computes")
-
-    def with_shares(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--workers", type=whole(1), default=2, help="threads that decode and encode (default 2)")
-        sub.add_argument("--shard", type=shard, default=(0, 1), metavar="i/n", help="this host's share of the files")
-
     sub = command("train", _train, "train a network by a recipe")
     sub.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name or a .toml file")
     sub.add_argument(
@@ -224,20 +205,21 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, metavar="DIR", help="checkpoint, recipe and log go here")
     sub.add_argument("--init", default="", metavar="NAME|FILE", help="start from these weights (fine-tuning)")
     sub.add_argument("--check", action="store_true", help="only say how many photographs are usable, and how long")
-    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    add_device(sub)
     sub.add_argument("--compile", action="store_true", help="through torch.compile (needs a C++ compiler)")
     sub.add_argument("--sync-batchnorm", action="store_true", help="BatchNorm over all GPUs' batches")
     sub.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     sub.add_argument("--small", action="store_true", help="save int8 weights (a quarter of the size)")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys of the recipe")
-    sub.add_argument("--workers", type=whole(0), default=1, help="processes that read photographs")
+    add_readers(sub, 1)
 
     sub = command("colorize", _colorize, "colour photographs at their full size")
     sub.add_argument("images", nargs="+", metavar="IMAGE|DIR|ZIP|TAR")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
-    with_model(sub, False)
-    with_decoding(sub)
-    with_backend(sub)
+    add_model(sub)
+    add_temperature(sub, CALM)
+    add_working_px(sub)
+    add_backend(sub)
     sub.add_argument("--hint", action="append", default=[], metavar="X,Y,#RRGGBB", help="the colour at a point")
     sub.add_argument("--hints", type=Path, metavar="FILE", help="hints from a file, one per line")
     sub.add_argument(
@@ -253,25 +235,26 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="winograd multiplies less; auto: winograd in bfloat16 on a CPU without matrix units",
     )
-    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    add_device(sub)
     sub.add_argument("--batch", type=whole(1), default=4, help="photographs of one shape that go together (default 4)")
     sub.add_argument("--skip-existing", action="store_true", help="go on with an interrupted run")
-    with_shares(sub)
+    add_shares(sub)
 
     sub = command("evaluate", _evaluate, "judge colorizers on photographs with their originals")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
-    with_model(sub, True)
-    with_backend(sub)
+    add_models(sub)
+    add_backend(sub)
     sub.add_argument("--json", type=Path, metavar="FILE", help="write the table with intervals here")
     sub.add_argument("--csv", type=Path, metavar="FILE", help="the same, one line per model and metric")
     sub.add_argument("--latex", type=Path, metavar="FILE", help="a table like the paper's Table 1")
     sub.add_argument("--gallery", type=Path, metavar="DIR", help="a page of before, after and original")
     sub.add_argument("--paper-ids", action="store_true", help="of ImageNet's validation files, the paper's 10,000 only")
-    sub.add_argument("--workers", type=whole(0), default=0, help="processes that read photographs")
-    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
-    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
-    sub.add_argument("--seed", type=whole(0), default=0)
-    with_decoding(sub)
+    add_readers(sub)
+    add_limit(sub)
+    add_size(sub)
+    add_seed(sub)
+    add_temperature(sub, CALM)
+    add_working_px(sub)
 
     sub = command("prior", _prior, "count the colours of photographs: the prior that rebalancing needs")
     sub.add_argument("data", nargs="+", metavar="DATA")
@@ -279,12 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--sigma", type=at_least(0), default=5.0, help="of the smoothing, CIE units (default 5, the paper's)"
     )
-    sub.add_argument("--workers", type=whole(0), default=0, help="processes that read photographs")
+    add_readers(sub)
 
     sub = command("fetch", _fetch, "download published weights into the cache")
     sub.add_argument("names", nargs="+", metavar="NAME")
 
-    add_commands(command, with_model, with_backend, with_shares, _for_models)
+    add_commands(command)
     return parser
 
 

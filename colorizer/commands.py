@@ -3,11 +3,24 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from colorizer.arguments import at_least, whole
 from colorizer.defaults import DEFAULT_MODEL, HINT_COUNTS, TABLE_RECIPES
+from colorizer.options import (
+    add_backend,
+    add_limit,
+    add_model,
+    add_models,
+    add_readers,
+    add_seed,
+    add_shares,
+    add_size,
+    add_temperature,
+    add_working_px,
+    weights_of,
+)
 
 
 def _stimuli(arguments: argparse.Namespace) -> int:
@@ -29,7 +42,7 @@ def _stimuli(arguments: argparse.Namespace) -> int:
             n_requested=arguments.n,
             retouch=not arguments.no_retouch,
         ),
-        weights=arguments.weights_of(arguments.weights, models),
+        weights=weights_of(arguments.weights, models),
         allow_seen=arguments.allow_seen,
         name=arguments.name,
         n_random=arguments.n_random,
@@ -63,7 +76,7 @@ def _stimuli(arguments: argparse.Namespace) -> int:
 def _looks(arguments: argparse.Namespace) -> int:
     from colorizer.looks import write_looks
 
-    weights = arguments.weights_of(arguments.weights, [arguments.model]).get(arguments.model)
+    weights = weights_of(arguments.weights, [arguments.model]).get(arguments.model)
     n, size = write_looks(arguments.photos, arguments.model, arguments.out, weights=weights)
     print(f"{arguments.out}: {n} photograph{'' if n == 1 else 's'}, {size / 1e6:.1f} MB")
     return 0
@@ -75,7 +88,7 @@ def _machine_judge(arguments: argparse.Namespace) -> int:
     result = machine_fool_rates(
         arguments.data,
         arguments.model,
-        weights=arguments.weights_of(arguments.weights, arguments.model),
+        weights=weights_of(arguments.weights, arguments.model),
         size_px=arguments.size,
         limit=arguments.limit,
         temperature=arguments.temperature,
@@ -102,7 +115,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from colorizer.checkpoints import load_model
     from colorizer.onnx_export import export_onnx
 
-    weights = arguments.weights_of(arguments.weights, [arguments.model]).get(arguments.model)
+    weights = weights_of(arguments.weights, [arguments.model]).get(arguments.model)
     story = export_onnx(load_model(arguments.model, weights), arguments.out, temperature=arguments.temperature)
     size = arguments.out.stat().st_size / 1e6
     decoded = "" if story.temperature is None else f", T = {story.temperature:g}"
@@ -117,7 +130,7 @@ def _hints(arguments: argparse.Namespace) -> int:
     from colorizer.checkpoints import load_model
     from colorizer.hint_curve import as_text, measure, plot
 
-    weights = arguments.weights_of(arguments.weights, [arguments.model]).get(arguments.model)
+    weights = weights_of(arguments.weights, [arguments.model]).get(arguments.model)
     model = load_model(arguments.model, weights)
     curve = measure(
         model, arguments.data, counts=tuple(arguments.counts), size_px=arguments.size, limit=arguments.limit,
@@ -135,7 +148,7 @@ def _hints(arguments: argparse.Namespace) -> int:
 def _gallery(arguments: argparse.Namespace) -> int:
     from colorizer.gallery import write_gallery
 
-    given = arguments.weights_of(arguments.weights, arguments.model)
+    given = weights_of(arguments.weights, arguments.model)
     n, bytes_written = write_gallery(
         arguments.photos, arguments.model, arguments.out, weights=given, longest_px=arguments.size,
         limit=arguments.limit, title=arguments.title,
@@ -158,14 +171,8 @@ def _table(arguments: argparse.Namespace) -> int:
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
-def add_commands(
-    command: Command,
-    with_model: Callable[[argparse.ArgumentParser, bool], None],
-    with_backend: Callable[[argparse.ArgumentParser], None],
-    with_shares: Callable[[argparse.ArgumentParser], None],
-    weights_of: Callable[[Sequence[str], Sequence[str]], dict[str, str]],
-) -> None:
-    """Add these commands to the parser that cli.py makes; `weights_of` reads its `--weights`."""
+def add_commands(command: Command) -> None:
+    """Add these commands to the parser that cli.py makes."""
     sub = command("stimuli", _stimuli, "render a stimulus set: real and fake pairs, or archive photographs")
     source = sub.add_mutually_exclusive_group(required=True)
     source.add_argument("--real", type=Path, metavar="DIR", help="folder or .zip of colour photographs or paintings")
@@ -177,11 +184,11 @@ def add_commands(
         help="--archive: colour photographs to be judged beside them, as they are",
     )
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
-    with_model(sub, True)
-    sub.set_defaults(model=None, weights_of=weights_of)
+    add_models(sub)
+    sub.set_defaults(model=None)
     sub.add_argument("--n", type=whole(1), help="draw so many photographs (default: all usable ones)")
-    sub.add_argument("--seed", type=whole(0), default=0)
-    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
+    add_seed(sub)
+    add_size(sub)
     sub.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless")
     sub.add_argument("--name", default="", help="of the set (default: the folder's)")
     sub.add_argument("--n-random", type=whole(0), help="render the control `random` for so many photographs only")
@@ -196,56 +203,52 @@ def add_commands(
     sub.add_argument("--fake-timeout", type=at_least(0.1), default=300.0, metavar="S", help="per picture (default 300)")
     sub.add_argument("--fake-jobs", type=whole(0), default=0, metavar="N", help="commands at a time (default: cores)")
     sub.add_argument("--no-retouch", action="store_true", help="--archive: leave scratches and specks")
-    with_backend(sub)
-    with_shares(sub)
+    add_backend(sub)
+    add_shares(sub)
 
     sub = command("looks", _looks, "what temperature, saturation and working size do to one's own photographs")
     sub.add_argument("photos", nargs="+", metavar="PHOTO")
-    with_model(sub, False)
-    sub.set_defaults(weights_of=weights_of)
+    add_model(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="PAGE.html")
 
     sub = command("machine-judge", _machine_judge, "how often a classifier takes the fake for the original: a screen")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA", help="photographs no model was trained on")
-    with_model(sub, True)
-    sub.set_defaults(weights_of=weights_of)
-    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
-    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
-    sub.add_argument("--temperature", type=at_least(0), help="of the annealed mean")
-    sub.add_argument("--working-px", type=whole(32), help="short side that the network sees")
+    add_models(sub)
+    add_size(sub)
+    add_limit(sub)
+    add_temperature(sub)
+    add_working_px(sub)
     sub.add_argument("--folds", type=whole(2), default=10, help="of the cross-validation (default 10)")
     sub.add_argument("--repeats", type=whole(1), default=5, help="times the folds are dealt anew (default 5)")
-    sub.add_argument("--seed", type=whole(0), default=0)
+    add_seed(sub)
     sub.add_argument("--json", type=Path, metavar="FILE")
 
     command("models", _models, "list the colorizers, their size, their weights and their recipes")
 
     sub = command("export", _export, "write a network as an ONNX file")
-    with_model(sub, False)
-    sub.set_defaults(weights_of=weights_of)
+    add_model(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
-    sub.add_argument("--temperature", type=at_least(0), help="of the annealed mean, baked into the file")
+    add_temperature(sub, "of the annealed mean, baked into the file")
 
     sub = command("hints", _hints, "PSNR against the number of hints, as JSON and as a plot")
     sub.add_argument("--data", nargs="+", required=True, metavar="DATA")
-    with_model(sub, False)
-    sub.set_defaults(model="siggraph17", weights_of=weights_of)
+    add_model(sub)
+    sub.set_defaults(model="siggraph17")
     sub.add_argument(
         "--counts", nargs="+", type=whole(0), default=list(HINT_COUNTS), metavar="N", help="numbers of hints"
     )
-    sub.add_argument("--size", type=whole(32), default=256, help="pixels, square (default 256)")
-    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
-    sub.add_argument("--seed", type=whole(0), default=0)
+    add_size(sub)
+    add_limit(sub)
+    add_seed(sub)
     sub.add_argument("--json", type=Path, metavar="FILE")
     sub.add_argument("--plot", type=Path, metavar="FILE.png")
 
     sub = command("gallery", _gallery, "one page with before and after of every colorizer, with sliders")
     sub.add_argument("--photos", nargs="+", required=True, metavar="DATA", help="colour or archive photographs")
-    with_model(sub, True)
-    sub.set_defaults(weights_of=weights_of)
+    add_models(sub)
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.html")
-    sub.add_argument("--size", type=whole(32), default=480, help="longer side in pixels (default 480)")
-    sub.add_argument("--limit", type=whole(1), help="use the first so many photographs")
+    add_size(sub, 480, "longer side in pixels (default 480)")
+    add_limit(sub)
     sub.add_argument("--title", default="Before and after")
 
     sub = command("table", _table, "train every small recipe and judge all, resumably")
@@ -254,6 +257,6 @@ def add_commands(
     sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="runs and results; call again to go on")
     sub.add_argument("--minutes", type=at_least(0.01), default=15.0, help="per recipe at most, 15 is the whole of it")
     sub.add_argument("--recipes", nargs="+", default=list(TABLE_RECIPES), metavar="NAME")
-    sub.add_argument("--limit", type=whole(1), help="judge on the first so many photographs")
+    add_limit(sub, "judge on the first so many photographs")
     sub.add_argument("--results", type=Path, metavar="DIR", help="also write table.json and table.md here")
-    sub.add_argument("--workers", type=whole(0), default=1, help="processes that read photographs")
+    add_readers(sub, 1)
