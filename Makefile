@@ -14,6 +14,8 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/out/pycache
 # no clock, nothing slow.
 UNIT := tests/study tests/analysis
 UNIT_ONLY := not outside and not chromium and not firefox and not postgresql and not nginx and not redis and not r and not alone and not slow
+# The same order and generators each time; make flakes takes others.
+SAME := --randomly-seed=1
 RUNS ?= 100
 WHOLE ?= 3
 
@@ -60,8 +62,8 @@ test: $(VENV)/.all  ## lint, types, import rules and every test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest -m alone
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n 4 --dist worksteal
+	@$(BIN)/python -m pytest $(SAME) -m alone
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SAME) -m 'not alone' -n 4 --dist worksteal
 
 docs: $(VENV)/.docs  ## the documentation as a site, into out/docs/site; a broken link is an error
 	@$(BIN)/python -m tools.docs build

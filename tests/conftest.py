@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tools.proof.postgresql import PostgreSQL, find_program, running
 
-# A loaded machine is no failure; hangs are pytest-timeout's. `make flakes` runs the same properties a hundred times,
-# each time with another seed, and takes few examples a time.
-settings.register_profile("truehue", deadline=None, max_examples=50)
-settings.register_profile("flakes", deadline=None, max_examples=5)
-settings.register_profile("mutants", deadline=None, max_examples=10, derandomize=True, database=None)
+# A loaded machine is no failure; hangs are pytest-timeout's. `make test` looks at the same examples each time, so that
+# it says the same of the same code; `make flakes` takes other examples in each run: few in the many of the unit tier.
+SLOW_IS_FINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("truehue", max_examples=50, derandomize=True, **SLOW_IS_FINE)
+settings.register_profile("others", max_examples=50, **SLOW_IS_FINE)
+settings.register_profile("flakes", max_examples=5, **SLOW_IS_FINE)
+settings.register_profile("mutants", max_examples=10, derandomize=True, database=None, **SLOW_IS_FINE)
 settings.load_profile("truehue")
 
 PROGRAMS = {

@@ -107,10 +107,15 @@ def main() -> int:
     # Databases in memory: a run need not wait for a disk. Fewer examples of the stateful test, as of every property.
     has_room = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ROOM_BYTES
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(SHARED_MEMORY) if has_room else tempfile.gettempdir()
+    others = ("--hypothesis-profile=others",)
     few = ("--hypothesis-profile=flakes", "-p", "no:schemathesis", "-n", "0")
     tiers = {
         UNIT: (options.runs, [("-m", options.select, *few, *options.files)], {"TRUEHUE_EXAMPLES": "2"}),
-        WHOLE: (options.whole, [("-m", "alone"), ("-m", "not alone", "-n", "4", "--dist", "worksteal")], {}),
+        WHOLE: (
+            options.whole,
+            [(*others, "-m", "alone"), (*others, "-m", "not alone", "-n", "4", "--dist", "worksteal")],
+            {},
+        ),
     }
     for tier, (n_runs, commands, environment) in tiers.items():
         os.environ.update(environment)

@@ -24,6 +24,7 @@ from study.config import read_settings
 from study.definition import parse_definition
 from study.export import write_export
 from study.serving import in_thread
+from study.simulate import asking
 from study.simulate.chromium import launch
 from study.studies import create_study
 
@@ -51,7 +52,8 @@ blank_before_ms = 200
 exposure_ms = 200
 blank_between_ms = 200
 """
-# When the corner changed, by the page's clock: what a photodiode would see at the next refresh.
+# When the corner changed, by the time of its frame: what a photodiode would see at the next refresh of a machine with
+# nothing else to do. The recording is of this one's drift and one late onset alone, however busy the machine is.
 WATCH = """
 addEventListener("DOMContentLoaded", () => {
   const corner = document.querySelector('[data-part="photodiode"]');
@@ -61,7 +63,7 @@ addEventListener("DOMContentLoaded", () => {
   new MutationObserver(() => {
     if (corner.style.opacity === before) return;
     before = corner.style.opacity;
-    globalThis.edges.push([performance.now(), Number(before || 0)]);
+    globalThis.edges.push([document.timeline.currentTime, Number(before || 0)]);
   }).observe(corner, { attributes: true, attributeFilter: ["style"] });
 });
 """
@@ -70,10 +72,11 @@ addEventListener("DOMContentLoaded", () => {
 def watch(page: Page, address: str) -> list[tuple[float, int]]:
     """Take the study at an address, whatever it shows, and give the corner's edges: ms of the page's clock, 0 or 1."""
     page.add_init_script(WATCH)
+    asking.watch(page)
     page.goto(address)
     page.get_by_role("button", name="I agree and start").click()
     page.get_by_role("button", name="Start").click()
-    asked = page.locator(".gate:not([hidden]) button, #stage[data-phase=answering], form[action$='/answers']")
+    asked = page.locator(".gate:not([hidden]) button, .answer[aria-disabled=false], form[action$='/answers']")
     edges: list[tuple[float, int]] = []
     while True:
         asked.first.wait_for()
@@ -81,11 +84,11 @@ def watch(page: Page, address: str) -> list[tuple[float, int]]:
             return edges
         edges = page.evaluate("() => globalThis.edges ?? []")
         if page.locator(".gate:not([hidden])").count():
-            page.keyboard.press("Enter")
-            page.locator(".gate[hidden]").wait_for(state="attached")
+            asking.pass_gate(page)
         else:
+            number = asking.painted(page)
             page.keyboard.press("f")
-            page.locator("#stage[data-phase=answering]").wait_for(state="detached")
+            asking.wait_for_end(page, number)
 
 
 def record(edges: list[tuple[float, int]], late: int, *, seed: int = 1) -> list[str]:

@@ -9,22 +9,23 @@ a number in the report's tables or sentences differs. Prints the report's path.
 import argparse
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from study.simulate import asking
 from study.simulate.chromium import launch
+from tools.proof.server import HOST, serving
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_MS = 180_000
 DEFINITION = """
 preset = "zhang2016"
 [study]
@@ -63,27 +64,28 @@ def run(step: str, *command: str, instance: Path) -> None:
 
 def take_part(page: Page, address: str) -> None:
     """One complete session by clicking what the pages offer."""
+    page.set_default_timeout(PATIENCE_MS)
+    asking.watch(page)
     page.goto(address)
     page.get_by_role("button", name="I agree and start").click()
     page.get_by_role("button", name="Start").click()
     side = 0
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        gate = page.locator(".gate:not([hidden])")
-        over = page.locator("form[action$='/answers'], .score")
-        page.locator("#stage[data-phase=answering]").or_(gate).or_(over).first.wait_for(timeout=60_000)
+    gate = page.locator(".gate:not([hidden])")
+    over = page.locator("form[action$='/answers'], .score")
+    while True:
+        page.locator(".answer[aria-disabled=false]").or_(gate).or_(over).first.wait_for()
         if over.count():
             break
         if gate.count():
-            gate.get_by_role("button").click()
-            page.locator(".gate[hidden]").wait_for(state="attached")
+            asking.pass_gate(page)
             continue
+        number = asking.painted(page)
         line = page.locator("[data-part=line]")
         told = line.inner_text() if line.get_attribute("data-kind") == "instruction" else ""
         name = "Left" if "left" in told or ("right" not in told and side % 2) else "Right"
         side += 1
         page.get_by_role("button", name=name).click()
-        page.locator("#stage:not([data-phase=answering]), form, .score").first.wait_for()
+        asking.wait_for_end(page, number)
     for group in page.get_by_role("group").all():
         group.get_by_role("radio").first.check()
     page.get_by_role("button", name="Finish").click()
@@ -93,30 +95,11 @@ def take_part(page: Page, address: str) -> None:
 def browser_session(instance: Path, slug: str) -> None:
     """Start the server, send a headless Chromium through the study, stop the server."""
     print("— a person at a browser takes part", flush=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "TRUEHUE_INSTANCE": str(instance)}
-    server = subprocess.Popen(  # noqa: S603 - our own server
-        [sys.executable, "-m", "gunicorn", "study:create_app()", "--bind", f"127.0.0.1:{port}",
-         "--worker-class", "gthread", "--threads", "4", "--log-level", "warning"],
-        cwd=ROOT, env=environment,
-    )  # fmt: skip
-    try:
-        address = f"http://127.0.0.1:{port}/s/{slug}/"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except OSError:  # not there yet, or too busy to answer
-                time.sleep(0.1)
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            take_part(browser.new_page(), address)
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+    environment = {"TRUEHUE_INSTANCE": str(instance)}
+    with serving(environment, n_workers=1) as server, sync_playwright() as playwright:
+        browser = launch(playwright)
+        take_part(browser.new_page(), f"http://{HOST}:{server.port}/s/{slug}/")
+        browser.close()
 
 
 def trials_from_database(instance: Path, slug: str) -> pd.DataFrame:

@@ -16,6 +16,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+START_MS = 180_000  # of a crowded machine
 
 
 class ChromiumError(Refusal, FileNotFoundError):
@@ -28,4 +29,4 @@ def launch(playwright: "Playwright", *arguments: str, is_headed: bool = False) -
     if path is None:
         raise ChromiumError("chromium is missing; run: sudo apt-get install -y chromium")
     given = [*ARGUMENTS, *(() if is_headed else ("--disable-gpu",)), *arguments]
-    return playwright.chromium.launch(executable_path=path, headless=not is_headed, args=given)
+    return playwright.chromium.launch(executable_path=path, headless=not is_headed, args=given, timeout=START_MS)

@@ -18,6 +18,7 @@ from study.dice import Dice
 from study.readiness import fitting_answers
 from study.serving import in_thread
 from study.sessions import Desk
+from study.simulate import asking
 from study.simulate.answers import Participant, respond
 from study.simulate.chromium import launch
 from study.simulate.run import claim, fill_in
@@ -30,6 +31,10 @@ if TYPE_CHECKING:  # a study server has no browser to drive
 KEYS = {"left": "f", "right": "j"}
 ASKED = ".gate:not([hidden]) button, .answer[aria-disabled=false], form[action$='/answers'], main.page"
 PATIENCE_MS = 120_000
+# A key before anything is asked, looked up and pressed in one go: one that comes a little later would be an answer.
+SLIP = """(key) => {
+    if (!document.querySelector(".answer[aria-disabled=false]")) dispatchEvent(new KeyboardEvent("keydown", { key }));
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class _Person:
         self.dice = Dice("visible participant", study.seed, self.p["seed"], number)
         self.mind = Participant(study, truth, u=self.dice.gauss(0, self.p["sd_participant"]), dice=self.dice)
         self.speed = self.dice.gauss(0, self.p["rt_sd_participant"])
+        asking.watch(page)
 
     def take_part(self, url: str, now: datetime) -> None:
         """Go from the first page after consent to the last, or to where the person leaves."""
@@ -158,9 +164,10 @@ class _Person:
             return
         self._pass_gates()
         self.page.locator("#stage[data-phase=first], .answer[aria-disabled=false]").first.wait_for()
-        if is_slip and self.page.locator(".answer[aria-disabled=false]").count() == 0:
-            self.page.keyboard.press(self.dice.choice(list(KEYS.values())))
+        if is_slip:
+            self.page.evaluate(SLIP, self.dice.choice(list(KEYS.values())))
         if is_reload:
+            asking.painted(self.page)
             self.page.reload()
 
     def _pass_gates(self) -> None:
@@ -169,7 +176,7 @@ class _Person:
         gate = self.page.locator(".gate:not([hidden]) button:not([hidden])")
         running.or_(gate).first.wait_for()
         while gate.count():
-            gate.click()
+            asking.pass_gate(self.page)
             running.or_(gate).first.wait_for()
 
     def _go_on(self, token: str) -> None:
@@ -178,15 +185,14 @@ class _Person:
         page.locator(ASKED).first.wait_for()
         if page.locator("#stage").count() == 0:
             return  # the next page has come; the state says which
-        gate = page.locator(".gate:not([hidden]) button:not([hidden])")
-        if gate.count():
-            gate.click()
-            page.locator(".gate[hidden]").wait_for(state="attached")
+        if page.locator(".gate:not([hidden]) button:not([hidden])").count():
+            asking.pass_gate(page)
             return
         state = sessions.read_state(self.desk, token)
         trial = state.outstanding
         if trial is None or page.locator(".answer[aria-disabled=false]").count() == 0:
             return
+        number = asking.painted(page)
         exposure_ms = self.study.definition.timing.exposure_ms if state.level_ms is None else state.level_ms
         page.wait_for_timeout(
             math.exp(math.log(self.p["rt_median_ms"]) + self.speed + self.dice.gauss(0, self.p["rt_sd"]))
@@ -194,7 +200,7 @@ class _Person:
         side = respond(self.mind, trial, exposure_ms)
         with page.expect_response("**/api/response"):  # written when it is answered
             page.keyboard.press(KEYS[side])
-        page.locator(".answer[aria-disabled=false]").first.wait_for(state="detached")
+        asking.wait_for_end(page, number)
 
     def _answer_questions(self) -> None:
         page = self.page

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, expect, sync_playwright
 
 sys.path.append(str(Path(__file__).parent))  # the helpers lie beside the tests; last: tests/study has a conftest too
 
@@ -16,6 +16,8 @@ from study.simulate.chromium import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "study" / "static"
+PATIENCE_MS = 120_000  # a crowded machine is no failure, and what hangs is ended all the same
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser = launch(playwright)
+    browser.on("context", lambda context: context.set_default_timeout(PATIENCE_MS))
     yield browser
     browser.close()
 
@@ -63,7 +66,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
     yield context
     context.close()
 

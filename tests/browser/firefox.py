@@ -15,7 +15,9 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE_S = 60
+from study.simulate import asking
+
+PATIENCE_S = 240  # a crowded machine is no failure
 PREFERENCES = {
     "app.update.enabled": False,
     "browser.shell.checkDefaultBrowser": False,
@@ -42,6 +44,7 @@ class Firefox:
         self._send("session.subscribe", {"events": ["log.entryAdded"]})
         self._tab = self._send("browsingContext.getTree", {})["contexts"][0]["context"]
 
+        self._send("script.addPreloadScript", {"functionDeclaration": f"() => {{ {asking.COUNT} }}"})
         self._send("browsingContext.setViewport", {"context": self._tab, "viewport": {"width": 1280, "height": 800}})
 
     def _send(self, method: str, parameters: dict[str, Any]) -> Any:
@@ -65,8 +68,8 @@ class Firefox:
         self._send("browsingContext.reload", {"context": self._tab, "wait": "complete"})
 
     def evaluate(self, expression: str) -> Any:
-        """Give the value of an expression, as JSON has it."""
-        wrapped = f"JSON.stringify({expression}) ?? 'null'"
+        """Give the value of an expression or of its promise, as JSON has it."""
+        wrapped = f"Promise.resolve({expression}).then((value) => JSON.stringify(value) ?? 'null')"
         result = self._send(
             "script.evaluate", {"expression": wrapped, "target": {"context": self._tab}, "awaitPromise": True}
         )
@@ -87,6 +90,15 @@ class Firefox:
             if value:
                 return value
         raise FirefoxError(f"never came: {expression}")
+
+    def question(self) -> int:
+        """Give the number of the open question when its buttons are painted."""
+        return int(self.evaluate(f"({asking.PAINTED})()"))
+
+    def wait_for_end(self, number: int) -> None:
+        """Wait until this question is open no more."""
+        over = asking.over(number)
+        self.wait(f"document.querySelector({json.dumps(over)}) !== null")
 
     def press(self, key: str) -> None:
         """Press and release a key."""

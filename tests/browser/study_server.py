@@ -32,17 +32,15 @@ blank_between_ms = 80
 buttons_after_ms = 30
 feedback_ms = 150
 """
-# Long enough to look around in every phase.
-SLOW = """
-first_blank_ms = 500
-blank_before_ms = 300
-exposure_ms = 900
-blank_between_ms = 600
+# Exposures that tell something, and little time between them: test_timing.py.
+TIMING = """
+first_blank_ms = 200
+blank_before_ms = 100
+exposure_ms = 200
+blank_between_ms = 100
 buttons_after_ms = 100
 feedback_ms = 150
 """
-# Many exposures in little time: test_timing.py.
-TIMING = SLOW.replace("900", "200").replace("500", "200").replace("300", "100").replace("600", "100")
 DEFINITION = """
 preset = "zhang2016"
 [study]
@@ -106,8 +104,8 @@ DESIGNS = {
 STUDIES = DESIGNS | {
     "quick": define(),
     "brief": define(n_practice=1, n_test=1, n_low_anchor=0, n_instructed=0),
-    "slow": define(timing=SLOW, n_practice=0, n_test=2, n_low_anchor=0, n_instructed=0),
-    "still": define(timing=SLOW.replace("900", "5000"), n_practice=0, n_test=1, n_low_anchor=0, n_instructed=0),
+    "one": define(n_practice=0, n_test=1, n_low_anchor=0, n_instructed=0),
+    "two": define(n_practice=0, n_test=2, n_low_anchor=0, n_instructed=0),
     "timing": define(timing=TIMING, n_practice=0, n_test=30, n_low_anchor=0, n_instructed=0),
     "closed": define(),
 }

@@ -119,7 +119,6 @@ def choose_all(page: Page) -> None:
 def test_a_whole_session_by_keyboard_is_without_barriers(chromium: Any, server: Server) -> None:
     """From consent to withdrawal without a pointer, with reduced motion; pages have room at 200 % as well."""
     context = chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    context.set_default_timeout(20_000)
     person = Person(context.new_page(), server)
     page, problems = person.page, []
 
@@ -144,15 +143,13 @@ def test_a_whole_session_by_keyboard_is_without_barriers(chromium: Any, server: 
     has_looked, practice_is_hidden = False, []
     while (at := person.look()) != "over":
         if at == "gate":
-            page.keyboard.press("Enter")  # the gate's button has the focus
-            person.pass_gate()
+            person.press_gate()
             continue
         practice_is_hidden.append(page.locator("[data-part=practice]").get_attribute("aria-hidden"))
         if not has_looked:
             check(is_trial=True)
             has_looked = True
-        page.keyboard.press("f")
-        page.locator("#stage[data-phase=answering]").wait_for(state="detached")
+        person.answer("left", "letter")
     assert practice_is_hidden[0] == "false", "nobody reads out that this is practice"
     assert practice_is_hidden[-1] == "true", "it is still read out that this is practice"
     check()
@@ -167,6 +164,7 @@ def test_a_whole_session_by_keyboard_is_without_barriers(chromium: Any, server: 
     check()
     tab_to(page, "Take my answers back")
     page.keyboard.press("Enter")
+    page.get_by_role("button", name="Delete my answers").wait_for()
     check()
     tab_to(page, "Delete my answers")
     page.keyboard.press("Enter")
@@ -213,10 +211,11 @@ def test_the_checks_before_the_trials_are_without_barriers(person: Person, serve
     assert float(found["picture_width_device_px"].answer) == pytest.approx(expected, rel=1e-3)
     page.get_by_role("button", name="Start").click()
     person.gate.wait_for()
-    with page.expect_response("**/api/checks") as told:  # written when it is answered
+    # Written when it is answered; the facts of the display go the same way.
+    with page.expect_response(lambda reply: "full_screen" in (reply.request.post_data or "")) as told:
         page.keyboard.press("Enter")
     assert told.value.status == 200
-    person.wait("answering")
+    person.question()
     assert {c.check_id: c.answer for c in sessions.read_checks(desk, state)}["full_screen"] == "allowed"
     assert page.evaluate("() => document.fullscreenElement !== null")
     left, right = (page.locator(f"[data-part={side}]").bounding_box() for side in ("left", "right"))
@@ -224,7 +223,10 @@ def test_the_checks_before_the_trials_are_without_barriers(person: Person, serve
     assert right is not None
     assert (left["width"], left["height"], left["y"]) == (right["width"], right["height"], right["y"])
     assert left["width"] == int(expected)
-    page.evaluate("() => document.exitFullscreen()")
+    page.evaluate("""() => new Promise((done) => {
+        document.addEventListener("fullscreenchange", done, { once: true });
+        document.exitFullscreen();
+    })""")
     page.keyboard.press("f")
     page.get_by_role("heading", name="Full screen, please").wait_for()
     problems.extend(look(page))
@@ -272,8 +274,8 @@ def test_the_labs_benches_are_without_barriers(chromium: Any, server: Server, la
                 page.locator(f"[data-part={name}]").fill(value)
         tab_to(page, begin)
         page.keyboard.press("Enter")
-        page.locator("[data-part=screen]:not([hidden])").wait_for()
         if path == "patches":
+            page.locator("[data-part=screen]:not([hidden])").wait_for()
             assert page.locator("[data-part=patch]").evaluate("e => getComputedStyle(e).backgroundColor") == (
                 "rgb(255, 255, 255)"
             )
@@ -281,7 +283,8 @@ def test_the_labs_benches_are_without_barriers(chromium: Any, server: Server, la
             assert page.locator("[data-part=name]").inner_text().split()[3] == {"en": "red", "de": "Rot"}[language]
             problems.extend(look(page))
             page.keyboard.press("Escape")
-        page.locator("[data-part=screen]").wait_for(state="hidden")
+            page.locator("[data-part=screen]").wait_for(state="hidden")
+    page.locator("[data-part=save]:focus").wait_for()
     with page.expect_download() as saved:
         page.keyboard.press("Enter")  # the link has the focus
     lines = saved.value.path().read_text().splitlines()

@@ -74,7 +74,7 @@ def test_the_projector_reveals_nothing_before_a_prediction(projector: Page, room
     problems = look(projector)
     guess.fill("40")
     projector.get_by_role("button", name="Reveal").click()
-    projector.get_by_role("heading", name="How often the fakes passed for real").wait_for(timeout=120_000)
+    projector.get_by_role("heading", name="How often the fakes passed for real").wait_for(timeout=280_000)
     for size in (PHONE, PROJECTOR):
         projector.set_viewport_size(size)
         problems.extend(look(projector))

@@ -8,45 +8,40 @@ from playwright.sync_api import expect
 from study_server import Server
 
 pytestmark = pytest.mark.chromium
+OF_THE_STUDY = ("Ready?", "Practice is over", "A break")  # not of a machine that slept
 
 
 def take(person: Person, slug: str) -> list[str]:
     """Go through a session by the keys F and J in turn; give the texts of the gates met."""
-    page, gates = person.page, []
+    gates: list[str] = []
     person.enter(slug)
-    answer = page.locator(".answer[aria-disabled=false]").first
-    over = page.locator("form[action$='/answers']")
-    while True:
-        answer.or_(person.gate).or_(over).first.wait_for()
-        if over.count():
-            return gates
-        if person.gate.count():
+    while (at := person.look()) != "over":
+        if at == "gate":
             gates.append(person.gate.locator("h1").inner_text())
             person.proceed()
-            continue
-        # The key counts from the painted buttons on; until then it is nothing, and the same key is pressed again.
-        n_sent = len(person.reports)
-        page.keyboard.press("j" if n_sent % 2 else "f")
-        for _ in range(30):
-            if len(person.reports) > n_sent:
-                break
-            page.wait_for_timeout(10)
-
-
-def sides_of(person: Person) -> list[str]:
-    """What was pressed, answer by answer."""
-    return ["right" if n % 2 else "left" for n in range(len(person.reports))]
+        else:
+            person.answer("right" if len(person.answers) % 2 else "left", "letter")
+    return [gate for gate in gates if gate in OF_THE_STUDY]
 
 
 def rows_of(person: Person, server: Server, slug: str, n: int) -> list[dict[str, Any]]:
-    rows = server.trials(slug)
+    """The trials that were answered: all but those that the machine slept through."""
+    told = server.trials(slug)
+    rows = [row for row in told if not row["void_reason"]]
     assert person.complaints == []
-    assert [row["void_reason"] for row in rows] == [""] * n
+    assert len(told) - n <= person.naps
+    assert [row["response"] != "" for row in rows] == [True] * n
     assert len({row["image_id"] for row in rows}) == n
     for row in rows:
         assert (row["shown_width_px"], row["shown_height_px"]) == (256, 256)
         assert row["rt_ms"] > 0
     return rows
+
+
+def slack_ms(person: Person, row: dict[str, Any]) -> float:
+    """By how much a time may be off: two frames, and those that the record says were dropped."""
+    refresh_hz = next(report["refresh_hz"] for report in person.reports if report["response"])
+    return float((2 + row["dropped_frames"]) * 1000 / refresh_hz)
 
 
 def test_single_pictures_until_the_answer(person: Person, server: Server) -> None:
@@ -55,11 +50,11 @@ def test_single_pictures_until_the_answer(person: Person, server: Server) -> Non
     assert gates == ["Ready?", "Practice is over"]
     for row in rows_of(person, server, "single", 6):
         assert row["exposure_ms_nominal"] is None
-        # The picture is covered by the next frame after the answer.
-        assert -20 < row["exposure_a_ms_achieved"] - row["rt_ms"] < 60
+        # The picture is covered by the next frame after the answer, and counts as answerable when it is painted.
+        assert row["exposure_a_ms_achieved"] == pytest.approx(row["rt_ms"], abs=2 * slack_ms(person, row))
         assert (row["exposure_b_ms_achieved"], row["frames_b"], row["side_of_a"]) == (None, None, "")
-    answers = ["real" if side == "left" else "fake" for side in sides_of(person)]
-    assert [row["response"] for row in server.trials("single")] == answers
+    answers = ["real" if side == "left" else "fake" for side in person.answers]
+    assert [row["response"] for row in rows_of(person, server, "single", 6)] == answers
     kinds = [row["condition_a"] for row in server.trials("single") if row["kind"] == "test"]
     assert sorted(kinds) == ["real", "real", "testmodel", "testmodel"]
     person.fill_in()
@@ -71,9 +66,9 @@ def test_pairs_at_once_for_a_limited_time(person: Person, server: Server) -> Non
     take(person, "at-once")
     for row in rows_of(person, server, "at-once", 4):
         assert row["exposure_a_ms_achieved"] == row["exposure_b_ms_achieved"]
-        assert row["exposure_a_ms_achieved"] == pytest.approx(120, abs=50)
+        assert row["exposure_a_ms_achieved"] == pytest.approx(120, abs=slack_ms(person, row))
         assert (row["order_of_a"], row["question"]) == ("", "real")
-    assert [row["response"] for row in server.trials("at-once")] == sides_of(person)
+    assert [row["response"] for row in rows_of(person, server, "at-once", 4)] == person.answers
 
 
 def test_a_preference_with_a_reference(person: Person, server: Server) -> None:
@@ -102,8 +97,8 @@ def test_a_staircase_with_countdown_masks_and_a_break(person: Person, server: Se
         is_new = before is None or before["block"] != row["block"]
         level = 150 if is_new or level is None else max(100, level - 10 if is_right else level + 30)
         assert (row["staircase_level_ms"], row["exposure_ms_nominal"]) == (level, level)
-        assert row["exposure_a_ms_achieved"] == pytest.approx(level, abs=50)
-        assert row["mask_frames"] == pytest.approx(8, abs=3)
+        assert row["exposure_a_ms_achieved"] == pytest.approx(level, abs=slack_ms(person, row))
+        assert 4 <= row["mask_frames"] <= 12, "two frames each, of which a busy machine may drop one"
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 568), (390, 844), (844, 390), (1280, 800)])

@@ -7,7 +7,7 @@ from firefox import running_firefox
 from study_server import define, running_server
 
 pytestmark = pytest.mark.firefox
-# Long enough to be reloaded while it is shown, whatever else the machine does.
+# Long enough to be reloaded while it is shown.
 TIMING = (
     "first_blank_ms = 120\nblank_before_ms = 80\nexposure_ms = 600\nblank_between_ms = 80\nbuttons_after_ms = 30\n"
     "feedback_ms = 150\n"
@@ -36,23 +36,23 @@ def test_a_whole_session_with_a_reload(tmp_path: Path) -> None:
             at = firefox.wait(
                 "document.querySelector(\"form[action$='/answers']\") ? 'over'"
                 " : document.querySelector('.gate:not([hidden])') ? 'gate'"
-                " : ['first', 'answering'].find((p) => document.querySelector('#stage')?.dataset.phase === p)"
+                " : document.querySelector('#stage[data-phase=first]') ? 'first'"
+                " : document.querySelector('.answer[aria-disabled=false]') && 'answering'"
             )
             if at == "over":
                 break
             if at == "gate":
                 firefox.click("[data-part=gate-button]")
                 firefox.wait("document.querySelector('.gate[hidden]') !== null")
-            elif at == "first":
-                if len(answers) == 2 and not is_reloaded:
-                    is_reloaded = True
-                    firefox.reload()
-                else:
-                    firefox.wait("document.querySelector('#stage')?.dataset.phase !== 'first'")
-            else:
+            elif len(answers) == 2 and not is_reloaded:  # on a slow machine the pictures may be over
+                is_reloaded = True
+                firefox.question()
+                firefox.reload()
+            elif at == "answering":
                 answers.append("left" if len(answers) % 2 else "right")
+                number = firefox.question()
                 firefox.press("f" if answers[-1] == "left" else "j")
-                firefox.wait("document.querySelector('#stage')?.dataset.phase !== 'answering'")
+                firefox.wait_for_end(number)
         firefox.evaluate(
             "document.querySelectorAll('fieldset').forEach((f) => { f.querySelector('input').checked = true; })"
         )
@@ -65,5 +65,6 @@ def test_a_whole_session_with_a_reload(tmp_path: Path) -> None:
         assert len(answers) == 4
         assert [row["void_reason"] for row in rows if not row["response"]] == ["reloaded"]
         told = [row for row in rows if row["response"]]
-        assert all(abs(row["exposure_a_ms_achieved"] - 600) < 20 or row["dropped_frames"] for row in told)
+        frame_ms = 1000 / session["refresh_hz"]
+        assert all(abs(row["exposure_a_ms_achieved"] - 600) < frame_ms or row["dropped_frames"] for row in told)
         assert firefox.complaints == []

@@ -7,7 +7,8 @@ pytestmark = pytest.mark.chromium
 
 
 def test_the_last_page_goes_back_after_its_time_without_a_touch(module_page: Page) -> None:
-    module_page.clock.install()
+    module_page.clock.install(time=0)
+    module_page.clock.pause_at(1_000)  # its time is the test's
     module_page.goto("http://modules.test/")
     module_page.evaluate("""async () => {
         document.body.innerHTML = '<p data-part="kiosk" data-after-s="60" data-url="/machine.js">';

@@ -31,25 +31,32 @@ def reveal(page: Page) -> None:
     }""")
 
 
+def answered(server: Server) -> list[dict[str, Any]]:
+    """The answered trials of the newest session."""
+    return [row for row in server.trials("quick") if row["response"]]
+
+
 def check_session(server: Server, person: Person, *, n_void: int = 0, slug: str = "quick", n: int = N_TRIALS) -> None:
-    """Every answer is stored once and in order, and nothing else is."""
+    """Every answer is stored once and in order, and nothing else is but trials that the machine slept through."""
     rows = server.trials(slug)
     valid = [row for row in rows if not row["void_reason"]]
     assert [row["response"] for row in valid] == person.answers
-    assert (len(valid), len(rows) - len(valid)) == (n, n_void)
+    assert len(valid) == n
+    assert n_void <= len(rows) - len(valid) <= n_void + person.naps
     assert len({row["plan_index"] for row in valid}) == n
     assert not person.complaints
 
 
 def test_a_person_takes_a_session_by_clicking(person: Person, server: Server) -> None:
-    person.enter()
+    with person.page.expect_request("**/api/trial") as asked:
+        person.enter()
     person.do_trials()
     person.fill_in()
     check_session(server, person)
     session = server.newest_session("quick")
     assert session["status"] == "complete"
     assert session["viewport_width_px"] == 1280
-    assert session["refresh_hz"] == pytest.approx(60, abs=3)
+    assert session["refresh_hz"] == asked.value.post_data_json["device"]["refresh_hz"] > 0
     for row in server.trials("quick"):
         assert row["rt_ms"] > 0
         assert row["visible"] is True
@@ -110,16 +117,15 @@ def test_a_person_takes_a_session_by_keyboard_alone(person: Person, server: Serv
 def test_a_focused_button_answers_by_enter_and_keeps_the_focus(person: Person, server: Server) -> None:
     person.enter()
     person.proceed()
-    person.wait("answering")
+    person.question()
     person.page.get_by_role("button", name="Left").focus()
-    person.page.keyboard.press("Enter")
-    person.wait("feedback")
-    person.wait("answering")
-    expect(person.page.get_by_role("button", name="Left")).to_be_focused()
-    person.page.keyboard.press("Space")
-    person.page.locator("#stage:not([data-phase=answering])").wait_for()
-    person.wait("loading", "blank", "first", "feedback")
-    assert [row["response"] for row in server.trials("quick")] == ["left", "left"]
+    for key in ("Enter", "Space"):
+        number = person.question()
+        expect(person.page.get_by_role("button", name="Left")).to_be_focused()
+        with person.page.expect_response("**/api/response"):  # an answer is stored before it is acknowledged
+            person.page.keyboard.press(key)
+        person.end_of(number)
+    assert [row["response"] for row in answered(server)] == ["left", "left"]
 
 
 def test_a_phone_takes_a_session_by_tapping(chromium: Browser, server: Server) -> None:
@@ -152,7 +158,7 @@ def test_a_double_click_sends_one_answer(person: Person, server: Server) -> None
     for n in range(3):
         if person.look() == "gate":
             person.proceed()
-            person.wait("answering")
+        number = person.question()
         button = person.page.get_by_role("button", name="Left").bounding_box()
         assert button
         x, y = button["x"] + button["width"] / 2, button["y"] + button["height"] / 2
@@ -160,28 +166,33 @@ def test_a_double_click_sends_one_answer(person: Person, server: Server) -> None
         for _ in range(4):
             person.page.mouse.click(x, y)
             person.page.keyboard.press("j")
-        person.wait("sending")
-        assert len(server.trials("quick")) == n
+        person.end_of(number)
+        assert len(answered(server)) == n
         with person.page.expect_response("**/api/response"):  # an answer is stored before it is acknowledged
             is_held = False
             while held:
                 held.pop().continue_()
-        assert len(server.trials("quick")) == n + 1
-        person.page.locator("#stage:not([data-phase=sending])").wait_for()
-    assert [row["response"] for row in server.trials("quick")] == ["left"] * 3
+        assert len(answered(server)) == n + 1
+    assert [row["response"] for row in answered(server)] == ["left"] * 3
     # A request that gets no answer for long is sent again as it was; a second answer would be another report.
-    assert len({json.dumps(report) for report in person.reports}) == 3
+    assert len({json.dumps(report) for report in person.reports if report["response"]}) == 3
 
 
 def test_a_key_that_is_held_down_answers_one_trial(person: Person, server: Server) -> None:
     person.enter()
     person.proceed()
-    person.wait("answering")
-    for _ in range(60):  # each further "down" of a held key is a repetition
+    number = person.question()
+    with person.page.expect_response("**/api/response"):
+        person.page.keyboard.down("f")  # each further "down" is a repetition
+        person.end_of(number)
         person.page.keyboard.down("f")
-        person.page.wait_for_timeout(20)
-    person.wait("answering")
-    assert len(server.trials("quick")) == 1
+    while person.at("answering").count() == 0:
+        person.page.keyboard.down("f")
+    assert person.question() == number + 1
+    for _ in range(5):
+        person.page.keyboard.down("f")
+    assert person.question() == number + 1
+    assert len(person.reports) == len(answered(server)) == 1
 
 
 def test_a_reload_before_anything_was_shown_costs_nothing(person: Person, server: Server) -> None:
@@ -202,16 +213,13 @@ def test_a_reload_before_anything_was_shown_costs_nothing(person: Person, server
 def test_a_reload_after_a_picture_was_shown_voids_the_trial_and_replaces_it(
     person: Person, server: Server, phase: str
 ) -> None:
-    person.enter("slow")
-    person.proceed()
-    person.wait(phase)
-    person.page.wait_for_timeout(30)
+    person.enter("two")
+    person.proceed_to(phase)
     person.page.reload()
     person.do_trials()
     person.fill_in()
-    check_session(server, person, n_void=1, slug="slow", n=2)
-    rows = server.trials("slow")
-    assert [row["void_reason"] for row in rows] == ["reloaded", "", ""]
+    check_session(server, person, n_void=1, slug="two", n=2)
+    assert server.trials("two")[0]["void_reason"] == "reloaded"
 
 
 def test_the_back_button_leads_on(person: Person, server: Server) -> None:
@@ -237,14 +245,14 @@ def test_the_back_button_leads_on(person: Person, server: Server) -> None:
 def test_a_second_tab_takes_over_and_the_first_says_so(person: Person, context: BrowserContext, server: Server) -> None:
     person.enter()
     person.proceed()
-    person.wait("answering")
+    person.question()
     other = Person(context.new_page(), server)
     other.page.goto(person.page.url)
     other.gate.wait_for()
     person.page.bring_to_front()
     person.page.keyboard.press("f")
     expect(person.page.get_by_role("heading", name="Open in another tab")).to_be_visible()
-    assert [row["void_reason"] for row in server.trials("quick")] == ["reloaded"]
+    assert [row["void_reason"] for row in server.trials("quick")][-1:] == ["reloaded"]
     other.page.bring_to_front()
     other.do_trials(n=1)
     person.page.bring_to_front()
@@ -262,12 +270,13 @@ def test_a_lost_network_keeps_the_answer_and_sends_it_once(
     person.do_trials(n=2)
     assert person.look() == "gate"
     person.proceed()
-    person.wait("answering")
+    number = person.question()
     context.set_offline(True)
     in_vain: list[Request] = []
     person.page.on("requestfailed", lambda request: in_vain.append(request))
     person.page.keyboard.press("j")
     person.answers.append("right")
+    person.end_of(number)
     expect(person.page.get_by_text("Your answer is kept")).to_be_visible()
     while len(in_vain) < 3:  # it is tried again and again; the test's own time limit ends a page that does not
         person.page.wait_for_timeout(50)
@@ -294,7 +303,7 @@ def test_an_answer_whose_acknowledgement_is_lost_is_stored_once(person: Person, 
     person.do_trials()
     person.fill_in()
     assert len(lost) == 3
-    assert len({report["idempotency_key"] for report in person.reports}) == N_TRIALS
+    assert len({report["idempotency_key"] for report in person.reports}) == len(server.trials("quick"))
     check_session(server, person)
 
 
@@ -304,7 +313,6 @@ def test_an_answer_survives_a_reload_without_network(person: Person, server: Ser
     person.page.route("**/api/response", lambda route: route.abort())
     assert person.look() == "gate"
     person.proceed()
-    person.wait("answering")
     person.answer("left", "letter")
     expect(person.page.get_by_text("Your answer is kept")).to_be_visible()
     person.page.unroute("**/api/response")
@@ -333,12 +341,20 @@ def test_pictures_that_fail_to_load_are_tried_again(person: Person, server: Serv
 
 
 def test_pictures_that_never_load_make_the_trial_void(person: Person, server: Server) -> None:
-    blocked = {"now": True}
-    person.page.route("**/image/*", lambda route: route.abort() if blocked["now"] else route.continue_())
+    of_first_trial: set[str] = set()
+
+    def block(route: Route) -> None:
+        if len(of_first_trial) < 2:
+            of_first_trial.add(route.request.url)
+        if route.request.url in of_first_trial:
+            route.abort()
+        else:
+            route.continue_()
+
+    person.page.route("**/image/*", block)
     person.enter()
     person.proceed()
     expect(person.page.get_by_role("heading", name="A picture did not arrive")).to_be_visible()
-    blocked["now"] = False
     person.do_trials()
     person.fill_in()
     check_session(server, person, n_void=1)
@@ -349,47 +365,46 @@ def test_pictures_that_never_load_make_the_trial_void(person: Person, server: Se
 def test_a_page_hidden_during_exposure_voids_the_trial_and_replaces_it(
     person: Person, server: Server, phase: str
 ) -> None:
-    person.enter("slow")
-    person.proceed()
-    person.wait(phase)
+    person.enter("two")
+    person.proceed_to(phase)
     hide(person.page)
-    person.page.wait_for_timeout(200)
+    person.go_on()
+    person.wait("loading")  # of the replacement, which waits for the person
     reveal(person.page)
     expect(person.page.get_by_role("heading", name="That one does not count")).to_be_visible()
     person.do_trials()
     person.fill_in()
-    check_session(server, person, n_void=1, slug="slow", n=2)
-    first, *later = server.trials("slow")
+    check_session(server, person, n_void=1, slug="two", n=2)
+    first, *later = server.trials("two")
     assert (first["void_reason"], first["response"], first["visible"]) == ("hidden", "", False)
-    (replacement,) = [row for row in later if row["plan_index"] == first["plan_index"]]
+    replacement = next(row for row in later if row["plan_index"] == first["plan_index"])
     assert replacement["image_id"] != first["image_id"], "the photograph was seen and is not used again"
 
 
 def test_a_window_that_becomes_too_small_during_exposure_voids_the_trial(person: Person, server: Server) -> None:
-    person.enter("slow")
-    person.proceed()
-    person.wait("first")
+    person.enter("two")
+    person.proceed_to("first")
     person.page.set_viewport_size({"width": 420, "height": 200})
+    person.go_on()
     expect(person.page.get_by_role("heading", name="A little more room, please")).to_be_visible()
     expect(person.page.get_by_role("link", name="My screen is not larger than this")).to_be_visible()
     person.page.set_viewport_size({"width": 1280, "height": 800})
     person.do_trials()
     person.fill_in()
-    check_session(server, person, n_void=1, slug="slow", n=2)
-    assert server.trials("slow")[0]["void_reason"] == "resized"
+    check_session(server, person, n_void=1, slug="two", n=2)
+    assert server.trials("two")[0]["void_reason"] == "resized"
 
 
 def test_the_painted_pixels_are_the_manifests(person: Person, server: Server) -> None:
     """What is painted (a screenshot) and what the canvas holds are the stimulus, level by level, at its side."""
     page = person.page
-    person.enter("still")
-    person.proceed()
+    person.enter("one")
     shots = {}
-    for phase in ("first", "second"):
-        person.wait(phase)
-        page.wait_for_timeout(100)
-        shots[phase] = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    person.wait("answering")
+    person.proceed_to("first")
+    shots["first"] = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    person.go_on("second")
+    shots["second"] = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    person.go_on("answering")
     held, boxes = {}, {}
     for side in ("left", "right"):
         box = page.locator(f"[data-part={side}]").bounding_box()
@@ -404,9 +419,10 @@ def test_the_painted_pixels_are_the_manifests(person: Person, server: Server) ->
             side,
         )
         held[side] = pixels_sha256(Image.frombytes("RGBA", (256, 256), base64.b64decode(rgba)).convert("RGB"))
+    person.go_on()
     person.answer("left")
     page.get_by_role("heading", name="A few questions").wait_for()
-    (row, *_) = server.trials("still")
+    (row,) = server.trials("one")
     sides = {"left": row["stimulus_a"], "right": row["stimulus_b"]}
     if row["side_of_a"] == "right":
         sides = {"left": row["stimulus_b"], "right": row["stimulus_a"]}
@@ -421,36 +437,40 @@ def test_the_painted_pixels_are_the_manifests(person: Person, server: Server) ->
 
 def test_before_the_answer_nothing_tells_real_from_fake(person: Person, server: Server) -> None:
     """Everything that came over the wire before each answer, searched for what the database knows of the trial."""
-    seen: list[tuple[str, str, bytes]] = []
+    seen: list[str] = []
     pictures: dict[str, tuple[int, dict[str, str]]] = {}
 
-    def note(response: Response) -> None:
+    def read(route: Route) -> None:
+        """A body is gone when a navigation follows, so it is read before the page has it."""
+        response = route.fetch()
         is_picture = "/image/" in response.url
-        # Pages are taken from the document below: their bodies are gone when a navigation follows.
-        body = response.body() if is_picture or "/api/" in response.url or "/static/" in response.url else b""
-        seen.append((response.url, str(sorted(response.headers.items())), b"" if is_picture else body))
+        seen.append(f"{response.url} {b'' if is_picture else response.body()!r}")
         if is_picture:
             headers = {k: v for k, v in response.headers.items() if k not in {"date"}}
-            pictures[response.url] = (len(body), headers)
+            pictures[response.url] = (len(response.body()), headers)
+        route.fulfill(response=response)
 
-    person.page.on("response", note)
+    for path in ("image", "api", "static"):
+        person.page.route(f"**/{path}/**", read)
+    person.page.on("response", lambda response: seen.append(f"{response.url} {sorted(response.headers.items())}"))
     person.enter()
     before: list[str] = []
-    for _ in range(N_TRIALS):
-        while person.look() == "gate":
+    while (at := person.look()) != "over":  # the last answer is stored when the page has left the trials
+        if at == "gate":
             person.proceed()
-        source = person.page.content()
-        before.append(" ".join([source, *(f"{url} {head} {body!r}" for url, head, body in seen)]))
+            continue
+        # Pages are taken from the document.
+        before.append(" ".join([person.page.content(), *seen]))
         person.answer("left")
-    assert person.look() == "over"  # the last answer is stored when the page has left the trials, not when it was given
-    rows = server.trials("quick")
-    assert len(rows) == N_TRIALS
+    person.page.unroute_all(behavior="wait")
+    rows = answered(server)
+    assert len(rows) == len(before) == N_TRIALS
     for index, row in enumerate(rows):
         for key in ("image_id", "stimulus_a", "stimulus_b", "condition_a"):
             assert row[key] not in before[index], f"{key} of trial {index} was to be had before its answer"
         for word in ("condition", "stimulus_id", "is_fake", "order_of_a", "side_of_a", "low_anchor", "plan_index"):
             assert word not in before[index]
-    assert len(pictures) == 2 * N_TRIALS
+    assert len(pictures) == 2 * len(server.trials("quick"))
     assert len({size for size, _ in pictures.values()}) == 1, "all pictures have one length"
     assert len({str(headers) for _, headers in pictures.values()}) == 1, "and one set of headers"
 
@@ -480,11 +500,11 @@ def test_nothing_scrolls_sideways_and_nothing_at_all_during_trials(chromium: Bro
         person.page.get_by_role("button", name="Start").click()
         person.gate.wait_for()
         check()
-        person.proceed()
-        for phase in ("first", "answering"):
-            person.wait(phase)
+        person.proceed_to("first")
+        for phase in ("answering", None):
             check()
             assert person.page.evaluate("() => document.documentElement.scrollHeight <= innerHeight")
+            person.go_on(phase)
         person.do_trials()
         check()
         person.page.get_by_role("button", name="Finish").click()
@@ -499,12 +519,12 @@ def test_nothing_scrolls_sideways_and_nothing_at_all_during_trials(chromium: Bro
 
 
 def test_nothing_moves_from_the_first_blank_to_the_answer(person: Person) -> None:
-    person.enter("slow")
-    person.proceed()
+    person.enter("one")
     places = "() => [...document.querySelectorAll('#stage > *')].map((e) => JSON.stringify(e.getBoundingClientRect()))"
-    seen = set()
-    for phase in ("blank", "first", "gap", "second", "answering"):
-        person.wait(phase)
+    person.proceed_to("blank")
+    seen = {str(person.page.evaluate(places))}
+    for phase in ("first", "gap", "second", "answering"):
+        person.go_on(phase)
         seen.add(str(person.page.evaluate(places)))
     assert len(seen) == 1
 
@@ -554,21 +574,32 @@ def test_without_javascript_the_pages_say_what_is_missing(person: Person) -> Non
 def test_the_pages_are_small_and_carry_no_inline_script_or_style(person: Person) -> None:
     sizes: dict[str, int] = {}
     documents: list[str] = []
+    heard: list[Response] = []
 
-    def note(response: Response) -> None:
-        if response.status == 200 and "/image/" not in response.url:
-            sizes[response.url] = len(response.body())
-        if response.headers.get("content-type", "").startswith("text/html"):
-            policy = response.headers["content-security-policy"]
-            assert "unsafe" not in policy
-            documents.append(response.text() if response.status == 200 else "")
+    def read() -> None:
+        """While the page is there; the bodies of one that was left are gone."""
+        person.page.wait_for_load_state("networkidle")
+        for response in heard:
+            if response.status == 200 and "/image/" not in response.url:
+                sizes[response.url] = len(response.body())
+            if response.headers.get("content-type", "").startswith("text/html"):
+                policy = response.headers["content-security-policy"]
+                assert "unsafe" not in policy
+                documents.append(response.text() if response.status == 200 else "")
+        heard.clear()
 
-    person.page.on("response", note)
-    person.agree()
-    assert sum(sizes.values()) < 60_000
+    person.page.on("response", lambda response: heard.append(response))
+    person.arrive()
+    read()
+    person.page.get_by_role("button", name="I agree and start").click()
+    person.page.get_by_role("button", name="Start").wait_for()
+    read()
+    assert 0 < sum(sizes.values()) < 60_000
     person.page.get_by_role("button", name="Start").click()
     person.gate.wait_for()
+    read()
     assert sum(sizes.values()) < 90_000, "door, instructions and trials together"
+    assert len([text for text in documents if text]) == 3
     for document in documents:
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", document)
     assert not person.complaints

@@ -46,7 +46,7 @@ def test_two_processes_lose_what_one_loses_that_accumulates(photo_folder: Path, 
         "--workers", "0", "--device", "cpu",
     ]  # fmt: skip
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, timeout=800, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-2000:]
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")

@@ -24,7 +24,7 @@ class Https(Http):
         super().__init__(port)
         from http.client import HTTPSConnection
 
-        self.connection = HTTPSConnection(server.HOST, port, timeout=30, context=context)
+        self.connection = HTTPSConnection(server.HOST, port, timeout=120, context=context)
 
 
 @pytest.fixture

@@ -156,6 +156,11 @@ def app(
 
 
 @pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
 def desk(app: Flask) -> Desk:
     desk: Desk = app.extensions["truehue"].desk
     return desk

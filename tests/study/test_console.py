@@ -321,4 +321,4 @@ def test_only_a_declared_sequential_design_shows_an_interval_while_it_runs(clien
     sign_in(client)
     for page in ("", "monitor"):
         assert "10.0 to 40.0 %" in client.get(f"/console/study/declared/{page}").text
-        assert "40.0" not in client.get(f"/console/study/plain/{page}").text
+        assert "to 40.0 %" not in client.get(f"/console/study/plain/{page}").text

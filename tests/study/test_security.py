@@ -164,25 +164,22 @@ def test_a_shared_count_that_is_away_does_not_close_the_study(settings):
 def test_two_hosts_count_together_and_go_on_when_redis_dies(settings, tmp_path):
     """What one host has counted the other refuses; with Redis killed each goes on alone, and together again after."""
     program = find_program("redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    at = tmp_path / "redis"  # no port, which another program may take while it is down
+    command = [program, "--port", "0", "--unixsocket", str(at), "--save", "", "--dir", str(tmp_path)]
 
     @contextlib.contextmanager
     def serving():
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
             try:
-                until = time.monotonic() + 20
-                while True:
-                    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                        break
-                    assert time.monotonic() < until, "redis-server did not start"
+                with socket.socket(socket.AF_UNIX) as probe:
+                    while probe.connect_ex(str(at)):  # a hang is ended by the test's own time limit
+                        assert server.poll() is None, "redis-server did not start"
+                        time.sleep(0.01)
                 yield
             finally:
                 server.kill()
 
-    shared = dataclasses.replace(settings, limits_storage=f"redis://127.0.0.1:{port}/0", starts_per_minute=2)
+    shared = dataclasses.replace(settings, limits_storage=f"redis+unix://{at}", starts_per_minute=2)
     with serving():
         one, other = Throttle(shared), Throttle(shared)
         one.check(one.starts, "start", "me")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools.proof.server import HOST, ROOT, START_TIMEOUT_S, free_port, tree_cpu_s
+from tools.proof.server import HOST, ROOT, START_TIMEOUT_S, port_of, reserve_port, tree_cpu_s
 
 CONF = ROOT / "deploy" / "nginx.conf"
 AROUND = """
@@ -39,7 +39,7 @@ def configure(
     changes = [
         ("    server 127.0.0.1:8000 max_fails=2 fail_timeout=5s;   # one line for each application host", servers),
         ("rate=50r/s", f"rate={rate}"),
-        ("listen 443 ssl;", f"listen {HOST}:{port}{' ssl' if is_tls else ''};"),
+        ("listen 443 ssl;", f"listen {HOST}:{port}{' ssl' if is_tls else ''} reuseport;"),
         ("/etc/letsencrypt/live/study.example.org/fullchain.pem", f"{folder}/certificate.pem"),
         ("/etc/letsencrypt/live/study.example.org/privkey.pem", f"{folder}/key.pem"),
         ("access_log /var/log/nginx/truehue.log truehue;", f"access_log {folder}/access.log truehue;"),
@@ -65,7 +65,8 @@ class Nginx:
         self, upstreams: Sequence[int], stimuli: Path, *, is_tls: bool = False, rate: str = "50r/s", n_workers: int = 1
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="truehue-nginx-"))
-        self.port = free_port()
+        self._holder = reserve_port()
+        self.port = port_of(self._holder)
         if is_tls:
             self._make_certificate()
         conf = self.folder / "nginx.conf"
@@ -102,7 +103,12 @@ class Nginx:
     def stop(self) -> None:
         """End it and remove its folder."""
         self.process.terminate()
-        self.process.wait(15)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._holder.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -43,7 +43,7 @@ class Transport(Protocol):
 class Http:
     """A connection that is kept alive; a lost one raises OSError and is made anew by the next request."""
 
-    def __init__(self, port: int, timeout_s: float = 30) -> None:
+    def __init__(self, port: int, timeout_s: float = 120) -> None:
         self.connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
 
     def send(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> Reply:

@@ -63,7 +63,7 @@ class PostgreSQL:
         """Start the server; after a crash it recovers from its log."""
         options = f"-k {self.folder} -c listen_addresses='' -c unix_socket_permissions=0777 -c max_connections=120"
         log = str(self.folder / "log")
-        self._run("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", log, "-o", options, "start")
+        self._run("pg_ctl", "-D", self.data, "-w", "-t", "240", "-l", log, "-o", options, "start")
 
     @property
     def pid(self) -> int:

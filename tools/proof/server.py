@@ -16,15 +16,24 @@ from tools.proof.postgresql import children
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 240  # of a crowded machine
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def free_port() -> int:
-    """Give a port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def reserve_port() -> socket.socket:
+    """Hold a free port of this machine for a program that binds it with SO_REUSEPORT.
+
+    Until the socket is closed nobody else is given the port, and as it does not listen, it takes no connection.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind((HOST, 0))
+    return holder
+
+
+def port_of(holder: socket.socket) -> int:
+    """Give the port that a socket holds."""
+    return int(holder.getsockname()[1])
 
 
 class Server:
@@ -41,12 +50,14 @@ class Server:
         cwd: Path = ROOT,
         probe: str = "/healthz",
     ) -> None:
-        self.port = free_port()
+        self._holder = reserve_port()
+        self.port = port_of(self._holder)
         self.probe = probe
         self.log = Path(tempfile.mkstemp(prefix="truehue-server-", suffix=".log")[1])
         # The worker count is fixed by --workers; the threads keep connections alive, which sync workers cannot.
         command = [
-            python, "-m", "gunicorn", factory, "--bind", f"{HOST}:{self.port}", "--workers", str(n_workers),
+            python, "-m", "gunicorn", factory, "--bind", f"{HOST}:{self.port}", "--reuse-port",
+            "--workers", str(n_workers), "--timeout", "120",
             "--worker-class", "gthread", "--threads", str(n_threads), "--keep-alive", "60", "--log-level", "warning",
             "--worker-connections", "4000", "--backlog", "4096", "--no-control-socket", "--graceful-timeout", "5",
         ]  # fmt: skip
@@ -100,6 +111,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
+        self._holder.close()
         self.log.unlink(missing_ok=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.proof.postgresql import PostgreSQL
-from tools.proof.server import HOST, START_TIMEOUT_S, free_port, tree_cpu_s
+from tools.proof.server import HOST, START_TIMEOUT_S, port_of, reserve_port, tree_cpu_s
 
 VERSIONS = {"psiturk": "psiturk==3.3.1", "otree": "otree==6.0.15"}
 PSITURK_CONFIG = """
@@ -132,7 +132,8 @@ def running(
         "DATABASE_URL": url,
         "OTREE_PRODUCTION": "1",
     }
-    port = free_port()
+    with reserve_port() as holder:
+        port = port_of(holder)
     about = ""
     if kind == "psiturk":  # by the short scheme alone does it know PostgreSQL, whose TEXT takes no length
         told = url.replace("postgresql://", "postgres://")
