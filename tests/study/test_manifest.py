@@ -53,6 +53,21 @@ CHANGES = [
     (lambda d: d.update(images=[]), "images: expected a list of at least one object"),
     (_swap_file, "are not the ones that were rendered"),
     (_resize, "the original 16×32; run"),
+    (lambda d: d.update(name=7), "name: expected a string, got 7"),
+    (
+        lambda d: d["stimuli"][0].update(width_px="32"),
+        "width_px: expected a number of pixels from 1 to 20000, got '32'",
+    ),
+    (lambda d: d["stimuli"][0].update(width_px=True), "expected a number of pixels from 1 to 20000, got True"),
+    (lambda d: d["stimuli"][0].update(width_px=0), "expected a number of pixels from 1 to 20000, got 0"),
+    (lambda d: d.update(conditions=[]), "conditions: expected an object, got []"),
+    (lambda d: d["conditions"].update({"Lite 2": {}}), "condition Lite 2: name: expected"),
+    (lambda d: d["conditions"].update(lite=3), "conditions.lite: expected an object, got 3"),
+    (lambda d: d["conditions"]["lite"].update(kind="real"), "kind: expected real for the originals, else model"),
+    (lambda d: d["conditions"]["real"].update(kind="model"), "kind: expected real for the originals, else model"),
+    (lambda d: d["images"][0].update(group=4), "group: expected a string, got 4"),
+    (lambda d: d["images"][0].update(has_original="no"), "has_original: expected true or false, got 'no'"),
+    (lambda d: [s.update(width_px=16) for s in d["stimuli"]], "expected 16×32 px, got 32×32"),
     (lambda d: d["stimuli"][0].update(file="images/none.png"), "image p000: images/none.png is missing; run python -m"),
 ]
 
