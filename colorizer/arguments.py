@@ -1,4 +1,4 @@
-"""Types of command-line arguments: what lies outside a range is refused before any photograph is read."""
+"""Numbers on the command line: those outside a range are refused before any photograph is read; counts have nouns."""
 
 import argparse
 import math
@@ -43,3 +43,8 @@ def shard(text: str) -> tuple[int, int]:
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise argparse.ArgumentTypeError(f"expected i/n with 0 <= i < n, got {text!r}")
     return int(index), int(count)
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a count with its noun: 1 photograph, 28 photographs."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"

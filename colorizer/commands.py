@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from colorizer.arguments import at_least, whole
+from colorizer.arguments import at_least, counted, whole
 from colorizer.defaults import DEFAULT_MODEL, HINT_COUNTS, TABLE_RECIPES
 from colorizer.options import (
     add_backend,
@@ -66,10 +66,8 @@ def _stimuli(arguments: argparse.Namespace) -> int:
         print(f"share {index}/{count} is rendered, others are not yet: {arguments.out} appears with the last of them")
         return 0
     n_refused = sum(r["reason"] != "not_drawn" for r in manifest["refused"])
-    print(
-        f"{len(manifest['images'])} photographs, {len(manifest['stimuli'])} pictures, {n_refused} refused: "
-        f"{arguments.out / 'manifest.json'}"
-    )
+    told = f"{counted(len(manifest['images']), 'photograph')}, {counted(len(manifest['stimuli']), 'picture')}"
+    print(f"{told}, {n_refused} refused: {arguments.out / 'manifest.json'}")
     return 0
 
 
@@ -153,7 +151,8 @@ def _gallery(arguments: argparse.Namespace) -> int:
         arguments.photos, arguments.model, arguments.out, weights=given, longest_px=arguments.size,
         limit=arguments.limit, title=arguments.title,
     )  # fmt: skip
-    print(f"{arguments.out}: {n} photographs, {len(arguments.model)} colorizers, {bytes_written / 1e6:.1f} MB")
+    told = f"{counted(n, 'photograph')}, {counted(len(arguments.model), 'colorizer')}"
+    print(f"{arguments.out}: {told}, {bytes_written / 1e6:.1f} MB")
     return 0
 
 

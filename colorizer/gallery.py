@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from colorizer.arguments import counted
 from colorizer.checkpoints import load_model
 from colorizer.models import Colorizer
 from colorizer.pages import data_uri, lightness_and_colours, write_page
@@ -54,8 +55,8 @@ def write_gallery(
     if not sections:
         raise GalleryError(f"no readable image among {len(sources)}: {refused[0]}")
     told = (
-        f"{len(sections)} photographs; left of the handle is the grey photograph that a network was given, right of "
-        "it what it made of that. The colours of a photograph that never had any are an illustration and no evidence."
+        f"{counted(len(sections), 'photograph')}; left of the handle is the grey photograph that a network was given, "
+        "right of it what it made of that. The colours of a photograph that never had any are an illustration and no evidence."
     )
     if refused:
         told += " Not shown: " + "; ".join(refused) + "."

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from colorizer.arguments import counted
 from colorizer.data import MEMORY_BYTES, AnyPhoto, Photo, Refusal, centre_square, scan_photos, split_holdout
 from colorizer.distributed import World
 from colorizer.recipe import Recipe, RecipeError
@@ -50,7 +51,8 @@ def gather_photographs(
         source += [number] * len(some)
     if world.is_first:
         for reason in sorted({r.reason for r in refused}):
-            tqdm.write(f"not used: {sum(r.reason == reason for r in refused)} photographs ({reason})")
+            n = sum(r.reason == reason for r in refused)
+            tqdm.write(f"not used: {counted(n, 'photograph')} ({reason})")
     if len(photos) < LEAST_PHOTOS:
         raise RecipeError(
             f"expected at least {LEAST_PHOTOS} usable photographs, got {len(photos)} from "
