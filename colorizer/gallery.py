@@ -56,7 +56,8 @@ def write_gallery(
         raise GalleryError(f"no readable image among {len(sources)}: {refused[0]}")
     told = (
         f"{counted(len(sections), 'photograph')}; left of the handle is the grey photograph that a network was given, "
-        "right of it what it made of that. The colours of a photograph that never had any are an illustration and no evidence."
+        "right of it what it made of that. The colours of a photograph that never had any are an illustration and no "
+        "evidence."
     )
     if refused:
         told += " Not shown: " + "; ".join(refused) + "."
