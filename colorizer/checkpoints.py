@@ -60,7 +60,7 @@ def own_name(recipe: str) -> str:
 def _git(*arguments: str) -> str:
     command = ["git", *arguments]  # whichever git the person has
     here = Path(__file__).parent
-    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True, timeout=60).stdout.strip()  # noqa: S603
 
 
 def current_commit() -> str:

@@ -1,8 +1,9 @@
 """Debian's Chromium, driven by Playwright."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route, expect, sync_playwright
@@ -54,6 +55,22 @@ def module_page(chromium: Browser) -> Iterator[Page]:
     page.goto("http://modules.test/")
     yield page
     context.close()
+
+
+@pytest.fixture
+def run(module_page: Page) -> Callable[..., Any]:
+    """Runs the body of a JavaScript function with the world's names and `given` in scope."""
+
+    def run(body: str, **given: object) -> Any:
+        return module_page.evaluate(
+            f"""async (given) => {{
+                const {{ World, turn, view, step, initial }} = await import("/machine.js");
+                {body}
+            }}""",
+            given,
+        )
+
+    return run
 
 
 @pytest.fixture(scope="session")

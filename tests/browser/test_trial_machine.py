@@ -10,22 +10,6 @@ pytestmark = pytest.mark.chromium
 Run = Callable[..., Any]
 
 
-@pytest.fixture
-def run(module_page: Any) -> Run:
-    """Runs the body of a JavaScript function with the world's names and `given` in scope."""
-
-    def run(body: str, **given: object) -> Any:
-        return module_page.evaluate(
-            f"""async (given) => {{
-                const {{ World, turn, view, step, initial }} = await import("/machine.js");
-                {body}
-            }}""",
-            given,
-        )
-
-    return run
-
-
 def test_a_trial_goes_through_its_phases_in_order(run: Run) -> None:
     phases = run("""
         const w = new World().ready().go().until("answering").answer();
@@ -274,94 +258,6 @@ def test_a_window_that_is_too_small_waits_until_it_is_larger(run: Run) -> None:
     assert seen == {"gate": "small", "can": False, "still": "loading", "phase": "blank"}
 
 
-def test_a_picture_that_does_not_load_is_tried_three_times_more_and_then_the_trial_is_void(run: Run) -> None:
-    seen = run("""
-        const w = new World().ready();
-        for (let i = 0; i < 4; i++) w.do({ type: "load_failed", trial_id: "one", offline: false });
-        return { waits: w.of("load").map((e) => e.delay_ms), reports: w.of("send").map((e) => e.report) };
-    """)
-    assert seen["waits"] == [0, 500, 1000, 2000]
-    (report,) = seen["reports"]
-    assert (report["void_reason"], report["exposures"]) == ("load_failed", [])
-
-
-def test_pictures_are_not_given_up_while_the_browser_is_offline(run: Run) -> None:
-    loads, sends, phase = run("""
-        const w = new World().ready();
-        for (let i = 0; i < 50; i++) w.do({ type: "load_failed", trial_id: "one", offline: true });
-        return [w.of("load").length, w.of("send").length, w.do({ type: "online" }).go().state.phase];
-    """)
-    assert (loads, sends, phase) == (51, 0, "blank")
-
-
-def test_an_answer_is_sent_until_it_arrives_with_one_key(run: Run) -> None:
-    seen = run("""
-        const w = new World().ready().go().until("answering").answer();
-        const kept = w.of("keep_report").length;
-        for (const status of [null, 500, 503, 429, null, null, null]) w.do({ type: "turn_failed", status });
-        const notice = view(w.state).notice;
-        w.do({ type: "online" }).do({ type: "turn", turn: turn("two") });
-        const sends = w.of("send");
-        return {
-            kept, notice, waits: sends.map((e) => e.delay_ms), forgot: w.of("forget_report").length,
-            keys: [...new Set(sends.map((e) => e.report.idempotency_key))],
-            phase: w.state.phase,
-        };
-    """)
-    assert seen["kept"] == 1
-    assert seen["waits"] == [0, 500, 1000, 2000, 4000, 8000, 8000, 8000, 0]
-    assert seen["keys"] == ["page-one"]
-    assert (seen["notice"], seen["forgot"], seen["phase"]) == ("answer-kept", 1, "loading")
-
-
-def test_an_answer_kept_by_an_earlier_page_load_goes_first(run: Run) -> None:
-    seen = run("""
-        const report = { trial_id: "old", idempotency_key: "k", page_id: "earlier" };
-        const w = new World().start({ report });
-        const first = w.effects.map((e) => e.type);
-        w.do({ type: "turn", turn: turn("one") }).until("fetching").do({ type: "turn", turn: turn("one", { done: 1 }) });
-        return { first, types: w.effects.map((e) => e.type), sent: w.of("send")[0].report.page_id, gate: view(w.state).gate };
-    """)
-    assert seen["first"] == ["send"]
-    assert seen["types"] == ["send", "forget_report", "note", "fetch_turn", "note", "load"]
-    assert seen["sent"] == "earlier", "the same report, byte for byte"
-    assert seen["gate"] == "resume"
-
-
-def test_an_answer_that_another_tab_has_given_is_dropped_and_said(run: Run) -> None:
-    seen = run("""
-        const w = new World().ready().go().until("answering").answer().do({ type: "turn_failed", status: 409 });
-        const gate = view(w.state).gate;
-        const before = w.of("fetch_turn").length;
-        w.frames(300);
-        const waited = w.of("fetch_turn").length;
-        w.do({ type: "proceed" });
-        return { gate, before, waited, after: w.of("fetch_turn").length, forgot: w.of("forget_report").length };
-    """)
-    assert seen == {"gate": "elsewhere", "before": 1, "waited": 1, "after": 2, "forgot": 1}
-
-
-@pytest.mark.parametrize(("status", "gate"), [(404, "gone"), (422, "unexpected")])
-def test_a_refusal_that_no_retry_can_mend_shows_a_way_out(run: Run, status: int, gate: str) -> None:
-    assert run(
-        """
-        const w = new World().ready().go().until("answering").answer().do({ type: "turn_failed", status: given.status });
-        return [w.state.phase, view(w.state).gate, view(w.state).can_proceed];
-    """,
-        status=status,
-    ) == ["broken", gate, False]
-
-
-def test_a_session_that_left_its_trials_is_followed(run: Run) -> None:
-    assert (
-        run("""
-        const w = new World().start().until("fetching").do({ type: "turn_failed", status: 409 });
-        return w.of("follow").length;
-    """)
-        == 1
-    )
-
-
 def test_feedback_stays_for_its_time_and_the_next_trial_follows(run: Run) -> None:
     seen = run("""
         const w = new World().ready(turn("one", { is_practice: true })).go().until("answering").answer();
@@ -395,25 +291,6 @@ def test_an_instruction_is_shown_before_and_during_the_answer(run: Run) -> None:
     """)
     assert set(seen.values()) == {"Choose left."}
     assert len(seen) == 6
-
-
-def test_the_note_says_whether_a_picture_was_shown(run: Run) -> None:
-    """A reload hands the trial out again only if nothing was shown."""
-    assert run("""
-        const w = new World().ready().go();
-        const before = w.of("note").map((e) => e.shown);
-        w.until("first");
-        return [before, w.of("note").map((e) => e.shown)];
-    """) == [[False], [False, True]]
-
-
-def test_the_next_pictures_are_fetched_while_the_person_thinks(run: Run) -> None:
-    assert run("""
-        const w = new World().ready().go().until("hold");
-        const before = w.of("prefetch").length;
-        w.until("answering");
-        return [before, w.of("prefetch").map((e) => e.urls)];
-    """) == [0, [["/next/1", "/next/2"]]]
 
 
 def test_no_order_of_events_breaks_it(run: Run) -> None:
