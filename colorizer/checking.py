@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import DataLoader
 
-from colorizer.data import Crops, Refusal, ResumableBatches, near_duplicate_groups, scan_photos
+from colorizer.data import Crops, Refusal, ResumableBatches, near_duplicate_groups, scan_photos, split_holdout
 from colorizer.distributed import World, pick_device
 from colorizer.recipe import Recipe, RecipeError
 from colorizer.stopping import StopAsked
@@ -65,12 +65,22 @@ def read_experience() -> list[Experience]:
 
 
 def check_training(
-    recipe: Recipe, data: Sequence[Path | str], *, workers: int = 0, init: str = "", device: str = "cpu"
+    recipe: Recipe,
+    data: Sequence[Path | str],
+    *,
+    workers: int = 0,
+    init: str = "",
+    device: str = "cpu",
+    held_out: Sequence[Path | str] = (),
 ) -> Check:
     """Scan the photographs, group them, take a few steps on them, and write nothing."""
     refuse_mix(recipe, data)
     world = World(device=pick_device(device))
     photos, refused = scan_photos(data, longest_px=2 * recipe.crop_px, shortest_px=16, workers=workers)
+    if held_out:
+        n_held_out = len(scan_photos(held_out, longest_px=2 * recipe.crop_px, shortest_px=16, workers=workers)[0])
+    else:
+        n_held_out = len(split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)[1])
     groups = near_duplicate_groups([p.phash for p in photos])
     seconds = 0.0
     if photos:
@@ -96,7 +106,7 @@ def check_training(
     ]
     past.sort(key=lambda e: abs(np.log(e.n_photos / max(1, len(photos)))))
     return Check(
-        len(photos), refused, len(set(groups.tolist())), round(recipe.holdout_share * len(photos)), seconds,
+        len(photos), refused, len(set(groups.tolist())), n_held_out, seconds,
         recipe.steps, sorted(past[:3], key=lambda e: e.n_photos),
     )  # fmt: skip
 
@@ -106,7 +116,7 @@ def as_text(check: Check, *, n_shown: int = 20) -> str:
     lines = [
         f"{check.n_usable} photographs are usable, {len(check.refused)} are not",
         f"{check.n_motifs} different motifs (near-duplicates count once and stay on one side of the split); "
-        f"about {check.n_held_out} photographs will be held out",
+        f"held out for validation: {check.n_held_out}",
     ]
     for reason in sorted({r.reason for r in check.refused}):
         of_it = [r for r in check.refused if r.reason == reason]

@@ -3,6 +3,7 @@
 Nothing here unpickles objects.  The metadata is one JSON string under the key `truehue`.
 """
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
@@ -103,6 +104,16 @@ def _dequantise(stored: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
+def _tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Over every tensor's name, type, shape and bytes, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def save_checkpoint(
     path: Path,
     model: Colorizer,
@@ -137,6 +148,7 @@ def save_checkpoint(
         "results": results,
         "commit": current_commit(),
         "is_quantised": small,
+        "tensors_sha256": _tensors_sha256(tensors),
     }
     temporary = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +171,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: expected format {FORMAT}, got {story.get('format', 'none')}")
     if story["model"] not in MODELS:
         raise CheckpointError(f"{path}: unknown model {story['model']!r}; known: {', '.join(MODELS)}")
+    if story.get("tensors_sha256", digest := _tensors_sha256(stored)) != digest:
+        raise CheckpointError(f"{path}: damaged: its numbers are not those that were saved; copy it again")
     companions = {k.removeprefix(_COMPANION): stored.pop(k) for k in list(stored) if k.startswith(_COMPANION)}
     return Checkpoint(
         model=story["model"],

@@ -48,8 +48,9 @@ def _train(arguments: argparse.Namespace) -> int:
         from colorizer.checking import as_text, check_training, refuse_too_few
 
         check = check_training(
-            recipe, arguments.data, workers=arguments.workers, init=arguments.init, device=arguments.device
-        )
+            recipe, arguments.data, workers=arguments.workers, init=arguments.init, device=arguments.device,
+            held_out=arguments.held_out,
+        )  # fmt: skip
         print(as_text(check))
         refuse_too_few(check, LEAST_PHOTOS)
         return 0
@@ -121,6 +122,8 @@ def _colorize(arguments: argparse.Namespace) -> int:
     from colorizer.sources import list_photos, shard_of
 
     photos = list_photos(*arguments.images)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {arguments.out}: expected a folder, got a file; choose another name")
     if not photos:
         raise ValueError(f"no image among {', '.join(map(str, arguments.images))}")
     weights = weights_of(arguments.weights, [arguments.model]).get(arguments.model)

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from colorizer.models.base import Colorizer
 from colorizer.photos import PhotoError, open_photo
-from colorizer.render import Look, lightness_for, paint, predict_batch
+from colorizer.render import Look, lightness_for, paint, predict_batch, srgb_tag
 from colorizer.sources import PhotoFile, bytes_or_nothing
 
 _IN_FLIGHT_PIXELS = 64_000_000  # decoded photographs that wait at one time: bounds the memory
@@ -53,10 +53,14 @@ class _Waiting:
 
 
 def targets_of(photos: Sequence[PhotoFile], out: Path) -> list[Path]:
-    """Where each photograph's picture goes: below `out`, under its own name as .png, and never two to one place."""
+    """Where each photograph's picture goes: below `out`, under its own name as .png, and never two to one place.
+
+    Of two photographs that differ in their suffix only, the one that is a .png keeps the name.
+    """
     taken: set[str] = set()
-    targets = []
-    for photo in photos:
+    targets = [out] * len(photos)
+    for i in sorted(range(len(photos)), key=lambda i: not photos[i].name.lower().endswith(".png")):
+        photo = photos[i]
         parts = [p for p in PurePosixPath(photo.name).parts if p not in ("/", "..", ".")]
         name = PurePosixPath(*parts) if parts else PurePosixPath("image")
         stem = str(name.with_suffix(""))
@@ -65,7 +69,7 @@ def targets_of(photos: Sequence[PhotoFile], out: Path) -> list[Path]:
         # Compared without case: some file systems do not tell A.png from a.png.
         chosen = next(c for c in candidates if c.casefold() not in taken)
         taken.add(chosen.casefold())
-        targets.append(out / chosen)
+        targets[i] = out / chosen
     return targets
 
 
@@ -82,7 +86,7 @@ def _encode(waiting: _Waiting, ab_12hw: Tensor) -> Path:
     waiting.target.parent.mkdir(parents=True, exist_ok=True)
     part = waiting.target.with_name(f".{waiting.target.name}.part")
     try:
-        picture.save(part, "PNG", compress_level=_PNG_LEVEL)
+        picture.save(part, "PNG", compress_level=_PNG_LEVEL, pnginfo=srgb_tag())
         part.replace(waiting.target)
     finally:
         part.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from colorizer.sources import PhotoFile, bytes_or_nothing, list_photos, shard_of
 NEAR_DUPLICATE_BITS = 6  # pHash distance up to which two photographs count as the same motif
 MEMORY_BYTES = 4 << 30  # decoded photographs beyond this are read again from their source when their turn comes
 _BANDS = NEAR_DUPLICATE_BITS + 1
+_LEAST_HELD = 8  # photographs that a run is judged by, where there are enough
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,17 @@ def scan_photos(
     workers: int = 0,
     memory_bytes: int = MEMORY_BYTES,
     world: World | None = None,
+    only: Callable[[str], bool] | None = None,
+    limit: int | None = None,
 ) -> tuple[list[AnyPhoto], list[Refusal]]:
     """Decode every photograph once; returns the usable ones, and why the others are not.
 
     The short side is shrunk to at most `longest_px`.  Broken, grey and small ones are never fatal.  Up to
     `memory_bytes` stay decoded in memory.  Several processes of one `world` each look at their share and tell each
-    other; then all are read from their source when needed.
+    other; then all are read from their source when needed.  Names that `only` refuses are not read, and nothing is
+    after `limit` usable photographs.
     """
-    files = list_photos(*paths)
+    files = [file for file in list_photos(*paths) if only is None or only(file.name)]
     world = world or World()
     mine = shard_of(files, world.rank, world.size)
     loader = DataLoader(_Scan(mine, longest_px, shortest_px), batch_size=None, num_workers=workers)
@@ -119,6 +123,8 @@ def scan_photos(
         disable=not world.is_first,
     )  # fmt: skip
     for file, found in progress:
+        if len(photos) == limit:
+            break
         if isinstance(found, Refusal):
             refused.append(found)
             continue
@@ -176,15 +182,22 @@ def near_duplicate_groups(phashes: Sequence[int]) -> npt.NDArray[np.int64]:
 
 
 def split_holdout(photos: Sequence[AnyPhoto], *, share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices for training and for validation; groups of near-duplicates fall on one side whole."""
+    """Indices for training and for validation; groups of near-duplicates fall on one side whole.
+
+    At least eight are held out, or a quarter of them if that is less: fewer say nothing of new photographs.  A group
+    that would take more than half of them away is never held out.
+    """
     group = near_duplicate_groups([p.phash for p in photos])
     order = np.random.default_rng(seed).permutation(np.unique(group))
-    wanted, held = round(share * len(photos)), set()
+    wanted = max(round(share * len(photos)), min(_LEAST_HELD, len(photos) // 4)) if share > 0 else 0
+    held: set[int] = set()
     n = 0
     sizes = Counter(group.tolist())
     for g in order.tolist():
         if n >= wanted:
             break
+        if n + sizes[g] > max(wanted, len(photos) // 2):
+            continue
         held.add(g)
         n += sizes[g]
     return [i for i in range(len(photos)) if group[i] not in held], [i for i in range(len(photos)) if group[i] in held]

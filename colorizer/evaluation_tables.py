@@ -32,6 +32,8 @@ def as_text(result: dict[str, Any]) -> str:
     """The table for a terminal: mean and interval per metric, and what was not run."""
     metrics = list(next(iter(result["models"].values())))
     lines = [f"{result['n_images']} photographs of {', '.join(result['data'])}; {result['interval']}"]
+    if refused := ", ".join(f"{n} {reason}" for reason, n in sorted(result["n_refused"].items())):
+        lines.append(f"not used: {refused}")
     for metric in metrics:
         lines.append(metric)
         for name, row in result["models"].items():

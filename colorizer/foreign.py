@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -55,10 +56,11 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore", UserWarning)  # about the pickle's protocol; what is inside decides
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        why = str(error).split("\n")[0]
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        why = f"it asks for {asked[1]}" if asked else "no plain pickle of tensors"
         raise ForeignWeightsError(
             f"{path}: expected a state dict of tensors, got a pickle with other objects in it, which may run code; it "
-            f"was not opened ({why[:120]})"
+            f"was not opened ({why})"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ForeignWeightsError(f"{path}: expected a PyTorch state dict, got: {str(error)[:200]}") from None

@@ -1,7 +1,6 @@
 """The 10,000 photographs of ImageNet's validation set on which Zhang et al. 2016 report, with their classes."""
 
 import re
-from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,8 +22,3 @@ def paper_label(name: str) -> int | None:
     """The class of a photograph of the paper's test set, by its file name; None for any other."""
     found = _NAME.search(Path(name).name)
     return paper_test_labels().get(int(found.group(1))) if found else None
-
-
-def only_paper_test(names: Iterable[str]) -> list[int]:
-    """Positions of the names that belong to the paper's test set."""
-    return [i for i, name in enumerate(names) if paper_label(name) is not None]

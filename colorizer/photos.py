@@ -21,9 +21,14 @@ Reason = Literal[
     "has_colour",
     "fake_missing",
 ]
-SUFFIXES = {
+# Pillow would show the thumbnail inside, or nothing; what the camera saw is another program's matter.
+_CAMERA_RAW = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"}
+SUFFIXES = _CAMERA_RAW | {
     ".jpg",
     ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".jp2",
     ".png",
     ".webp",
     ".bmp",
@@ -33,7 +38,11 @@ SUFFIXES = {
     ".avif",
     ".heic",
     ".heif",
+    ".pbm",
+    ".pgm",
+    ".pnm",
     ".ppm",
+    ".tga",
 }
 MAX_PIXELS = 120_000_000  # larger files are refused as decompression bombs
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -99,9 +108,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def open_photo(data: bytes | Path, name: str = "image") -> Image.Image:
     """Decode to an 8-bit sRGB image, upright, first frame.
 
-    Raises PhotoError `unreadable` for what Pillow cannot read, truncated files included, and `too_large` for
-    decompression bombs.
+    Raises PhotoError `unreadable` for what Pillow cannot read, truncated files and camera raw included, and
+    `too_large` for decompression bombs.
     """
+    if Path(name).suffix.lower() in _CAMERA_RAW:
+        raise PhotoError("unreadable", f"{name}: camera raw; develop it to TIFF or JPEG first")
+    if data == b"":
+        raise PhotoError("unreadable", f"{name}: an empty file, or one that cannot be read")
     stream: io.BytesIO | Path = io.BytesIO(data) if isinstance(data, bytes) else data
     try:
         with Image.open(stream) as image:

@@ -18,13 +18,13 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms
 from tqdm import tqdm
 
 from colorizer.conditions import Predict
 from colorizer.drawing import Drawn, Settings, StimuliError
 from colorizer.metrics import delta_e00_mean
-from colorizer.render import Rendered, from_lab
+from colorizer.render import Rendered, from_lab, srgb_tag
 from colorizer.sources import shard_of
 
 REAL = "real"
@@ -43,9 +43,7 @@ def save_lossless(rgb_HW3: npt.NDArray[np.uint8], path: Path, image_format: str)
     """One encoder for every picture: lossless, tagged sRGB, no other metadata."""
     image = Image.fromarray(rgb_HW3)
     if image_format == "png":
-        info = PngImagePlugin.PngInfo()
-        info.add(b"sRGB", b"\x00")  # rendering intent: perceptual
-        image.save(path, "PNG", pnginfo=info, compress_level=9)
+        image.save(path, "PNG", pnginfo=srgb_tag(), compress_level=9)
     else:
         # WebP has no sRGB chunk: its tag is the profile itself.
         tag = _srgb_profile()

@@ -83,6 +83,8 @@ def _check_together(recipe: Recipe, path: Path) -> None:
     for key in ("steps", "batch", "accumulate", "crop_px", "validate_every", "checkpoint_every"):
         if getattr(recipe, key) < 1:
             raise RecipeError(f"{path}: {key}: expected at least 1, got {getattr(recipe, key)}")
+    if not 0.0 <= recipe.holdout_share < 1.0:
+        raise RecipeError(f"{path}: holdout_share: expected a share below 1, got {recipe.holdout_share}")
     if recipe.batch % recipe.accumulate:
         raise RecipeError(f"{path}: batch: expected a multiple of accumulate ({recipe.accumulate}), got {recipe.batch}")
     if recipe.schedule == "steps" and not recipe.milestones:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from colorizer.hints import Hint, HintedColorizer
@@ -101,6 +101,13 @@ def predict_batch(model: Colorizer, L_B1hw: Tensor, look: Look) -> Tensor:
     # The network has multiplied by its own saturation already.
     factor = 1.0 if look.saturation is None else look.saturation / model.saturation
     return ab.float().cpu() * factor
+
+
+def srgb_tag() -> PngImagePlugin.PngInfo:
+    """What tells every viewer that a PNG is sRGB."""
+    tag = PngImagePlugin.PngInfo()
+    tag.add(b"sRGB", b"\x00")  # rendering intent: perceptual
+    return tag
 
 
 def lightness_for(rgb_HW3: npt.NDArray[np.uint8], look: Look, model: Colorizer) -> Tensor:

@@ -96,8 +96,7 @@ def _list(text: str) -> list[PhotoFile]:
     path = _fetched(text) if text.startswith(("http://", "https://")) else Path(text)
     try:
         if path.is_dir():
-            names = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-            return [PhotoFile(path, n) for n in sorted(names) if is_photo_name(n)]
+            return [PhotoFile(path, n) for n in sorted(_names_below(path)) if is_photo_name(n)]
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 return [PhotoFile(path, n) for n in sorted(archive.namelist()) if is_photo_name(n)]
@@ -110,6 +109,18 @@ def _list(text: str) -> list[PhotoFile]:
     if path.is_file():
         return [PhotoFile(path.parent, path.name)]
     raise PhotoError("unreadable", f"{path}: no such file or folder")
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    """Files, links to files and links to nothing; a folder that may not be read is an error, not an empty one."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        for path in (Path(place, name) for name in names):
+            if path.is_file() or not path.exists():  # no pipes and sockets: reading one may never end
+                yield path.relative_to(folder).as_posix()
 
 
 def _fetched(url: str) -> Path:

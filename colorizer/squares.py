@@ -12,7 +12,7 @@ from colorizer.backends import on_backend
 from colorizer.baselines import gray_ab, random_partners
 from colorizer.checkpoints import load_checkpoint
 from colorizer.data import AnyPhoto, centre_square, scan_photos
-from colorizer.imagenet import only_paper_test, paper_label
+from colorizer.imagenet import paper_label
 from colorizer.models import Colorizer
 from colorizer.render import predict_ab, to_lab
 
@@ -57,10 +57,8 @@ def read_squares(
 
     `paper_ids` keeps those of the paper's 10,000 test photographs only.  Raises EvaluationError if none is left.
     """
-    photos, refusals = scan_photos(data, longest_px=size_px, shortest_px=16, workers=workers)
-    if paper_ids:
-        photos = [photos[i] for i in only_paper_test(p.name for p in photos)]
-    photos = photos[:limit]
+    only = (lambda name: paper_label(name) is not None) if paper_ids else None
+    photos, refusals = scan_photos(data, longest_px=size_px, shortest_px=16, workers=workers, only=only, limit=limit)
     refused = Counter(str(r.reason) for r in refusals)
     if not photos:
         wanted = "photograph of the paper's test set" if paper_ids else "usable photograph"

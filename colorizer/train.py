@@ -118,6 +118,7 @@ class Run:
         self.compiled, self.synchronised_norm = compiled, synchronised_norm
         self.state_file = out / "resume.pt"
         self.step, self.seconds = 0, 0.0
+        self.running: list[float] = []  # losses since the last validation
         self.history: list[dict[str, int]] = []
         self.results: dict[str, float] = {}
         self.seen: list[int] = []
@@ -193,6 +194,7 @@ class Run:
         if self.world.device.type == "cuda" and "cuda" in rng:
             torch.cuda.set_rng_state(rng["cuda"].cpu(), self.world.device)
         self.step, self.seconds, self.seen = saved["step"], saved["seconds"], saved["seen"]
+        self.running = saved.get("running", [])
 
     def _keep(self) -> None:
         """Write resume.pt: whole, then moved into place."""
@@ -205,7 +207,8 @@ class Run:
             torch.save(
                 {
                     "recipe": json.dumps(asdict(self.recipe)), "step": self.step, "seconds": self.seconds,
-                    "history": self.history, "seen": self.seen, "rngs": rngs, "ema": self.ema.state_dict(),
+                    "history": self.history, "seen": self.seen, "running": self.running, "rngs": rngs,
+                    "ema": self.ema.state_dict(),
                     "networks": {k: n.state_dict() for k, n in self.networks.items()},
                     "optimizers": {k: o.state_dict() for k, o in self.optimizers.items()},
                 },
@@ -236,7 +239,6 @@ class Run:
         if self.compiled:
             compile_network: Any = torch.compile
             networks = {k: compile_network(n) for k, n in networks.items()}
-        running: list[float] = []
         bar = tqdm(
             total=recipe.steps, initial=self.step, desc=f"training {recipe.model}", unit="step",
             disable=not world.is_first,
@@ -244,14 +246,15 @@ class Run:
         with StopAsked() as stop, bar:
             while self.step < recipe.steps:
                 shown, asked = self.take_step(networks, loader, stop)
-                running.append(shown)
-                bar.set_postfix(loss=f"{sum(running[-50:]) / len(running[-50:]):.3f}", refresh=False)
+                self.running.append(shown)
+                recent = self.running[-50:]
+                bar.set_postfix(loss=f"{sum(recent) / len(recent):.3f}", refresh=False)
                 bar.update()
                 if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
                     if world.is_first:
-                        self._judge(log_file, photographs.squares_N3HW, running)
+                        self._judge(log_file, photographs.squares_N3HW)
                     world.wait()
-                    running.clear()
+                    self.running.clear()
                 if (self.step % recipe.checkpoint_every == 0 and self.step < recipe.steps) or asked:
                     self._keep()
                 if asked and self.step < recipe.steps:
@@ -310,11 +313,11 @@ class Run:
             f"{recipe.steps} steps of {recipe.batch}"
         )
 
-    def _judge(self, log_file: Path, squares_N3HW: Tensor, running: list[float]) -> None:
+    def _judge(self, log_file: Path, squares_N3HW: Tensor) -> None:
         results = validate(self.ema, self.objective, squares_N3HW, self.recipe)
         self.ema.train()
         self.results = results
-        train_loss = sum(running) / len(running)
+        train_loss = sum(self.running) / len(self.running)
         row = [self.step, round(self.seconds, 1), self.step * self.recipe.batch, train_loss, *results.values()]
         with log_file.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow([round(v, 7) for v in row])

@@ -64,6 +64,8 @@ def gather_photographs(
     else:
         keep, rest = split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)
         held = [photos[i] for i in rest]
+    if not held and world.is_first:
+        tqdm.write("nothing is held out: validation sees a photograph that is trained on and says nothing of others")
     training = [photos[i] for i in keep]
     judged = (held or training[:1])[: recipe.holdout_max]
     squares = torch.stack([centre_square(p.rgb_HW3, recipe.crop_px) for p in judged])

@@ -123,9 +123,8 @@ def fetch(weights: PublishedWeights) -> Path:
 def fetch_to(weights: PublishedWeights, folder: Path) -> Path:
     """`fetch` into another folder."""
     path = folder / weights.file
-    by_hand = (
-        f"put {weights.file} (SHA-256 {weights.sha256}{'…' if len(weights.sha256) < 64 else ''}) into {folder} by hand"
-    )
+    digest = f" (SHA-256 {weights.sha256}{'…' if len(weights.sha256) < 64 else ''})" if weights.sha256 else ""
+    by_hand = f"put {weights.file}{digest} into {folder} by hand"
     if not path.is_file():
         if not weights.url:
             raise WeightsError(f"{weights.name}: no address is known to serve it any more; {by_hand}")

@@ -2,19 +2,29 @@
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, F(4x4, 3x3): 4 x 4 outputs come from a
 tile of 6 x 6 inputs by 36 products instead of 144, y = A^T [(G g G^T) * (B^T d B)] A; over all tiles and channels the
-products are 36 matrix multiplications.  The points 0, 1, -1, 2, -1/2 and infinity keep every entry of both transforms
+products are 36 matrix multiplications.  Both transforms are winograd.c where it can be compiled, else matrix
+products, too.  The points 0, 1, -1, 2, -1/2 and infinity keep every entry of both transforms
 exact in bfloat16, also of their Kronecker squares, and lose the fewest bits of all choices among powers of two.
 
 Shape suffixes: N pictures, H, W; C channels in, K out; T tiles, F the 36 products, P the 16 places of a tile's output.
 """
 
+import ctypes
+import math
+import threading
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from colorizer.native import compiled
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -22,6 +32,7 @@ TILE, TAPS = 4, 3
 EDGE = TILE + TAPS - 1
 _LEAST_CHANNELS = 64  # with fewer the transforms cost what the products save
 _CACHED = 32_768  # columns that are transformed at once, so that they stay in the processor's cache
+_LANES = 16  # channels that winograd.c takes at a time
 _LEAST_TILES = 256  # that share one pass over the kernel: packing it must not cost more than using it
 
 _A_MN = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -0.5, 0), (0, 1, 1, 4, 0.25, 0), (0, 1, -1, 8, -0.125, 1))
@@ -51,12 +62,45 @@ def _transforms(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return torch.kron(B, B).to(dtype), torch.kron(A, A).to(dtype)
 
 
+class _Scratch(threading.local):
+    """Memory that the layers of a thread's networks use one after another: fresh pages cost as much as the work."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    @torch.inference_mode(False)
+    def take(self, name: str, dtype: torch.dtype, *shape: int) -> Tensor:
+        """A tensor of this shape with anything in it."""
+        n = math.prod(shape)
+        kept = self._kept.get((name, dtype))
+        if kept is None or len(kept) < n:
+            kept = self._kept[name, dtype] = torch.empty(n, dtype=dtype)
+        return kept[:n].view(shape)
+
+
+_scratch = _Scratch()
+
+
+def _native(dtype: torch.dtype, channels: int) -> ctypes.CDLL | None:
+    """The transforms in C, if they can be had for this."""
+    is_fit = dtype == torch.bfloat16 and channels % _LANES == 0
+    return compiled(Path(str(files("colorizer") / "winograd.c"))) if is_fit else None
+
+
+def _numbers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
+    return (ctypes.c_int64 * len(values))(*values)
+
+
+def _address(tensor: Tensor, offset: int = 0) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr() + offset * tensor.element_size())
+
+
 @dataclass(frozen=True)
 class _Product:
-    """Some consecutive ones of the 36 products, for some of the channels out."""
+    """Some consecutive ones of the 36 products, of one of the convolutions that the layer is made of."""
 
+    convolution: int
     first: int
-    channels: slice
     kernel_FCK: Tensor
 
 
@@ -79,7 +123,7 @@ class WinogradConv2d(nn.Module):
             self.upsampling, self.dilation, self.padding = 1, conv.dilation[0], (conv.padding[0], conv.padding[1])
         self._products = _products(conv, dtype)
         bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
-        self._bias = bias.to(dtype)
+        self._bias = bias.float() if dtype == torch.bfloat16 else bias.to(dtype)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """What the layer gives, in channels-last memory."""
@@ -96,15 +140,14 @@ class WinogradConv2d(nn.Module):
         parts = [(n, p, top, min(rows, top + step)) for n in range(N) for p in range(d) for top in range(0, rows, step)]
         per_pass = max(1, _LEAST_TILES * 2 // (min(step, rows) * d * columns))
         per_pass = -(-len(parts) // -(-len(parts) // per_pass))  # as even as can be
-        n_tiles = min(per_pass, len(parts)) * min(step, rows) * d * columns
-        transformed = x_NCHW.new_empty(EDGE * EDGE, n_tiles * C, dtype=self.dtype)
-        multiplied = x_NCHW.new_zeros(EDGE * EDGE, n_tiles, self._n_channels, dtype=self.dtype)
-        padded = x_NCHW.new_zeros(d * (rows * TILE + 2), d * (columns * TILE + 2), C, dtype=self.dtype)
+        padded = _scratch.take("padded", self.dtype, d * (rows * TILE + 2), d * (columns * TILE + 2), C).zero_()
         inner = padded[pad_y : pad_y + height, pad_x : pad_x + width]
         loaded = -1
         for first in range(0, len(parts), per_pass):
-            places, n_done = [], 0
-            for n, p, top, bottom in parts[first : first + per_pass]:
+            places, n_done, these = [], 0, parts[first : first + per_pass]
+            n_tiles = sum(bottom - top for _, _, top, bottom in these) * d * columns
+            transformed = _scratch.take("transformed", self.dtype, EDGE * EDGE, n_tiles * C)
+            for n, p, top, bottom in these:
                 if n != loaded:
                     inner.copy_(x_NCHW[n].permute(1, 2, 0))
                     loaded = n
@@ -112,23 +155,28 @@ class WinogradConv2d(nn.Module):
                 self._transform(padded, p, top, bottom, transformed[:, n_done * C : (n_done + count) * C])
                 places.append((out[n, top:bottom, :, p * self.upsampling : (p + 1) * self.upsampling], n_done, count))
                 n_done += count
-            self._multiply(transformed.view(EDGE * EDGE, -1, C)[:, :n_done], multiplied[:, :n_done])
+            multiplied = self._multiply(transformed.view(EDGE * EDGE, n_tiles, C))
             for place, start, count in places:
-                self._collect(multiplied[:, start : start + count], place)
+                self._collect(multiplied[:, :, start : start + count], place)
         up = self.upsampling
         y_NHWK = out.view(N, rows * TILE * d * up, columns * TILE * d * up, self.channels_out)
         y_NKHW = y_NHWK[:, : high * up, : wide * up].permute(0, 3, 1, 2)
         return y_NKHW.to(x_NCHW.dtype).contiguous(memory_format=torch.channels_last)
-
-    @property
-    def _n_channels(self) -> int:
-        return self.channels_out * self.upsampling**2
 
     def _transform(self, padded_HWC: Tensor, p: int, top: int, bottom: int, into_FN: Tensor) -> None:
         """B^T d B of the tiles in rows `top`...`bottom` of the interleaved pictures that begin in row `p`."""
         d, C = self.dilation, self.channels_in
         row = padded_HWC.stride(0)
         columns = (padded_HWC.shape[1] // d - 2) // TILE
+        if native := _native(self.dtype, C):
+            native.truehue_before(
+                _address(padded_HWC, (p + top * TILE * d) * row),
+                _numbers((d * row, d * C, TILE * d * row, C, TILE * d * C)),
+                _numbers((bottom - top, d, columns, C)),
+                _address(into_FN),
+                ctypes.c_int64(into_FN.stride(0)),
+            )
+            return
         tiles = padded_HWC[p + top * TILE * d :].as_strided(
             (EDGE, EDGE, bottom - top, d, columns, C),
             (d * row, d * C, TILE * d * row, C, TILE * d * C, 1),
@@ -136,21 +184,42 @@ class WinogradConv2d(nn.Module):
         )
         torch.mm(_transforms(self.dtype)[0], tiles.reshape(EDGE * EDGE, -1), out=into_FN)
 
-    def _multiply(self, transformed_FTC: Tensor, into_FTK: Tensor) -> None:
-        for product in self._products:
-            chosen = slice(product.first, product.first + len(product.kernel_FCK))
-            torch.bmm(transformed_FTC[chosen], product.kernel_FCK, out=into_FTK[chosen, :, product.channels])
+    def _multiply(self, transformed_FTC: Tensor) -> Tensor:
+        """The products of each convolution (U of them), UFTK."""
+        n, shape = self.upsampling**2, (EDGE * EDGE, transformed_FTC.shape[1], self.channels_out)
+        multiplied_UFTK = _scratch.take("multiplied", self.dtype, n, *shape)
+        if n > 1:
+            multiplied_UFTK.zero_()  # not every product is computed
+        for some in self._products:
+            chosen = slice(some.first, some.first + len(some.kernel_FCK))
+            torch.bmm(transformed_FTC[chosen], some.kernel_FCK, out=multiplied_UFTK[some.convolution, chosen])
+        return multiplied_UFTK
 
-    def _collect(self, multiplied_FTK: Tensor, into: Tensor) -> None:
+    def _collect(self, multiplied_UFTK: Tensor, into: Tensor) -> None:
         """A^T m A plus bias, and the ReLU, into rows of the output."""
         t, _, up, columns, _, across, K = into.shape
-        y_PN = torch.mm(_transforms(self.dtype)[1], multiplied_FTK.reshape(EDGE * EDGE, -1))
+        if native := _native(self.dtype, K):
+            _, plane, tile, _ = multiplied_UFTK.stride()
+            tops, rows, ups, tile_columns, inner_columns, acrosses, _ = into.stride()
+            for part_FTK, (down, right) in zip(multiplied_UFTK, product(range(self.upsampling), repeat=2), strict=True):
+                native.truehue_after(
+                    _address(part_FTK),
+                    ctypes.c_int64(plane),
+                    ctypes.c_int64(tile),
+                    _numbers((t, self.dilation, columns, K)),
+                    _address(self._bias),
+                    int(self.has_relu),
+                    _address(into, down * ups + right * acrosses),
+                    _numbers((tops, rows, tile_columns, inner_columns, acrosses)),
+                )
+            return
+        y_PN = torch.mm(_transforms(self.dtype)[1], multiplied_UFTK.permute(1, 2, 0, 3).reshape(EDGE * EDGE, -1))
         # across = dilation (columns of tiles come after it) or upsampling (beside the channels).
         if self.upsampling == 1:
             y = y_PN.view(TILE, TILE, t, across, columns, K).permute(2, 0, 4, 1, 3, 5)[:, :, None]
         else:
             y = y_PN.view(TILE, TILE, t, columns, up, across, K).permute(2, 0, 4, 3, 1, 5, 6)
-        torch.add(y, self._bias, out=into)
+        torch.add(y, self._bias.to(self.dtype), out=into)
         if self.has_relu:
             into.clamp_min_(0)
 
@@ -160,7 +229,7 @@ def _products(conv: nn.Conv2d | nn.ConvTranspose2d, dtype: torch.dtype) -> list[
     K = conv.out_channels
     weight = conv.weight.detach().double()
     if isinstance(conv, nn.Conv2d):
-        return [_Product(0, slice(0, K), _kernel(weight).to(dtype))]
+        return [_Product(0, 0, _kernel(weight).to(dtype))]
     # Output 2t + parity sees inputs t - 1, t, t + 1 by these taps of four; None is no tap.
     taps = ((3, 1, None), (None, 2, 0))
     products = []
@@ -172,10 +241,9 @@ def _products(conv: nn.Conv2d | nn.ConvTranspose2d, dtype: torch.dtype) -> list[
                     if tap_y is not None and tap_x is not None:
                         g_KC33[:, :, i, j] = weight[:, :, tap_y, tap_x].T
             kernel = _kernel(g_KC33).to(dtype).view(EDGE, EDGE, conv.in_channels, K)
-            place = slice((2 * y + x) * K, (2 * y + x + 1) * K)
             # A kernel without its last tap has no product at infinity, one without its first none at 0.
             products += [
-                _Product(EDGE * row + x, place, kernel[row, x : x + EDGE - 1].contiguous())
+                _Product(2 * y + x, EDGE * row + x, kernel[row, x : x + EDGE - 1].contiguous())
                 for row in range(y, y + EDGE - 1)
             ]
     return products

@@ -51,7 +51,11 @@ def test_foreign_and_broken_files_are_refused_with_one_line(model: Zhang2016, tm
     save(tmp_path / "m.safetensors", model)
     whole = (tmp_path / "m.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
-    for name, message in {"evil": "safetensors", "cut": "safetensors", "none": "no such weights file"}.items():
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0x40
+    (tmp_path / "flipped.safetensors").write_bytes(flipped)
+    told = {"evil": "safetensors", "cut": "safetensors", "none": "no such weights file", "flipped": "damaged"}
+    for name, message in told.items():
         with pytest.raises(CheckpointError, match=message):
             load_model("zhang2016", tmp_path / f"{name}.safetensors")
     with pytest.raises(CheckpointError, match="holds weights of zhang2016, not of truehue-lite"):

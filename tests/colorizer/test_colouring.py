@@ -64,6 +64,8 @@ def test_names_never_collide_and_never_leave_the_folder(tmp_path: Path) -> None:
     names = ["a.jpg", "a.tif", "b/a.jpg", "A.JPG", "a.jpg", "../../evil.png", "/etc/x.png", "日本 語.webp"]
     targets = targets_of([PhotoFile(Path("x"), n) for n in names], tmp_path)
     assert len({str(t).casefold() for t in targets}) == len(names)
+    pair = targets_of([PhotoFile(Path("x"), "p.jpg"), PhotoFile(Path("x"), "p.png")], tmp_path)
+    assert [t.name for t in pair] == ["p.jpg.png", "p.png"]  # the one that is a .png keeps its name
     assert all(t.resolve().is_relative_to(tmp_path.resolve()) and t.suffix == ".png" for t in targets)
 
 
@@ -86,6 +88,8 @@ def test_an_interrupted_run_goes_on(photo_folder: Path, tmp_path: Path, capsys: 
     run = ["colorize", str(photo_folder), "--out", str(tmp_path / "out"), "--working-px", "32", "--skip-existing"]
     main(run)
     done = sorted((tmp_path / "out").iterdir())
+    with Image.open(done[0]) as image:
+        assert image.info["srgb"] == 0
     done[3].unlink()
     before = done[5].stat().st_mtime_ns
     capsys.readouterr()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from colorizer.photos import PhotoError, is_grey, open_photo, perceptual_hash
-from colorizer.sources import list_photos
+from colorizer.sources import is_photo_name, list_photos
 
 from .conftest import make_photo
 
@@ -72,6 +72,16 @@ def test_unreadable_files_are_refused_by_name() -> None:
         assert caught.value.reason == "unreadable"
 
 
+def test_camera_raw_is_refused_and_not_its_thumbnail_shown() -> None:
+    """A DNG is a TIFF whose first picture is a thumbnail: refused by name, whatever Pillow could read of it."""
+    thumbnail = encoded(RGB, "TIFF")
+    assert open_photo(thumbnail, "IMG_1.tif").size == RGB.size
+    with pytest.raises(PhotoError, match=r"IMG_1\.DNG: camera raw; develop it"):
+        open_photo(thumbnail, "IMG_1.DNG")
+    assert is_photo_name("IMG_1.DNG")
+    assert is_photo_name("saved by a browser.jfif")
+
+
 def test_decompression_bombs_are_refused() -> None:
     """A small file that unpacks to more than 120 megapixels is refused before it is unpacked."""
     bomb = encoded(Image.new("1", (40_000, 4_000)))
@@ -100,10 +110,12 @@ def test_folders_are_read_deep_and_zips_by_entry(tmp_path: Path) -> None:
     RGB.save(tmp_path / "a b" / "ü" / "x.PNG")
     RGB.save(tmp_path / "b.jpg")
     (tmp_path / "notes.txt").write_text("no photograph")
+    (tmp_path / "d.jpg").symlink_to(tmp_path / "gone.jpg")
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr("in/z.png", encoded(RGB))
     names = [p.name for p in list_photos(tmp_path, tmp_path / "c.zip")]
-    assert names == ["a b/ü/x.PNG", "b.jpg", "in/z.png"]
+    assert names == ["a b/ü/x.PNG", "b.jpg", "d.jpg", "in/z.png"]
+    (tmp_path / "d.jpg").unlink()  # a link to nothing is listed, so that it is refused by name
     assert all(open_photo(p.read_bytes()).size == RGB.size for p in list_photos(tmp_path, tmp_path / "c.zip"))
     with pytest.raises(PhotoError, match="no such file"):
         list_photos(tmp_path / "nowhere")

@@ -169,7 +169,7 @@ def test_a_malicious_pickle_is_refused_before_it_runs(tmp_path: Path, monkeypatc
     """A .pth that would run code when unpickled: one line that says so, and the code has not run."""
     monkeypatch.chdir(tmp_path)
     torch.save({"model1.0.weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match="other objects in it, which may run code; it was not opened"):
+    with pytest.raises(CheckpointError, match=r"may run code; it was not opened \(it asks for \w+\.mkdir\)"):
         load_model("zhang2016", weights=tmp_path / "evil.pth")
     assert not (tmp_path / "pwned").exists()
     (tmp_path / "raw.pth").write_bytes(pickle.dumps(Evil()))

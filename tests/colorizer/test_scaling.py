@@ -119,6 +119,8 @@ def test_check_says_what_is_usable_and_writes_nothing(
     check = check_training(TINY, [photo_folder])
     assert (check.n_usable, check.n_motifs) == (13, 12)
     assert check.step_seconds > 0
+    assert check.n_held_out == 3
+    assert check_training(TINY, [photo_folder], held_out=[photo_folder]).n_held_out == 13
     before = sorted(tmp_path.iterdir())
     run = ["train", "zhang2016-half", "--data", str(photo_folder), "--device", "cpu", "--check", "--workers", "0"]
     assert main([*run, "--set", "arguments={'width':0.0625}", "batch=2", "crop_px=32", "bf16=False"]) == 0

@@ -54,7 +54,8 @@ def test_a_resumed_run_ends_bit_identical_to_an_unbroken_one(
     photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted after step 3 and resumed: the same weights, bit for bit, and the same log."""
-    whole = train(TINY, [photo_folder], tmp_path / "whole", workers=0)
+    tiny = replace(TINY, validate_every=6)  # the losses before the interruption belong to the validation after it
+    whole = train(tiny, [photo_folder], tmp_path / "whole", workers=0)
     out = tmp_path / "broken"
 
     keep, kept = Run._keep, []
@@ -67,16 +68,16 @@ def test_a_resumed_run_ends_bit_identical_to_an_unbroken_one(
 
     monkeypatch.setattr(Run, "_keep", keep_and_interrupt)
     with pytest.raises(KeyboardInterrupt, match="after step 3; go on with --resume"):
-        train(TINY, [photo_folder], out, workers=0)
+        train(tiny, [photo_folder], out, workers=0)
     with pytest.raises(RecipeError, match="unfinished run; add --resume"):
-        train(TINY, [photo_folder], out, workers=0)
+        train(tiny, [photo_folder], out, workers=0)
     with pytest.raises(RecipeError, match="was started with another saturation"):
-        train(replace(TINY, saturation=0.8), [photo_folder], out, resume=True, workers=0)
+        train(replace(tiny, saturation=0.8), [photo_folder], out, resume=True, workers=0)
     saved = torch.load(out / "resume.pt", weights_only=True)
     then = json.loads(saved["recipe"])
     del then["saturation"]  # the run is of a time when recipes had no such key: it had today's default
     torch.save(saved | {"recipe": json.dumps(then)}, out / "resume.pt")
-    resumed = train(TINY, [photo_folder], out, resume=True, workers=0)
+    resumed = train(tiny, [photo_folder], out, resume=True, workers=0)
     a, b = read_checkpoint(whole).state, read_checkpoint(resumed).state
     assert all(torch.equal(a[name], b[name]) for name in a)
 
@@ -177,6 +178,18 @@ def test_near_duplicates_fall_on_one_side_of_the_split() -> None:
     assert sorted(keep + held) == list(range(100))
     assert {photos[i].name.split("-")[0] for i in keep}.isdisjoint({photos[i].name.split("-")[0] for i in held})
     assert 25 <= len(held) <= 40
+
+
+def test_a_small_folder_is_judged_by_photographs_it_did_not_learn() -> None:
+    """Three in a hundred of 12 is none: a quarter is held out instead; but a burst of nearly all stays in training."""
+    twelve = [Photo(str(s), np.zeros((1, 1, 3), np.uint8), s * 0x9E3779B97F4A7C15 % 2**64) for s in range(1, 13)]
+    keep, held = split_holdout(twelve, share=0.03, seed=0)
+    assert (len(keep), len(held)) == (9, 3)
+    assert split_holdout(twelve, share=0.0, seed=0)[1] == []
+    burst = [replace(p, phash=p.phash if i < 2 else 7) for i, p in enumerate(twelve)]
+    keep, held = split_holdout(burst, share=0.03, seed=0)
+    assert held == [0, 1]
+    assert split_holdout(burst[2:], share=0.03, seed=0)[1] == []
 
 
 def test_crops_are_a_pure_function_of_seed_and_position() -> None:

@@ -1,5 +1,6 @@
 """Winograd's convolution is the convolution: the same numbers from a quarter of the products."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from colorizer import winograd
 from colorizer.checkpoints import load_model
 from colorizer.models.base import no_grad_eval
 from colorizer.models.zhang2016 import Zhang2016
+from colorizer.native import compiled
 from colorizer.render import Look, lightness_for, predict_batch
 from colorizer.winograd import WinogradConv2d, fits, with_winograd
 
@@ -121,3 +123,36 @@ def test_the_shipped_network_keeps_its_colours(lightness):
         predict_batch(with_winograd(model, dtype=torch.float32), lightness, Look(bf16=False)) - full
     ).abs().max() < 1e-3
     assert (predict_batch(with_winograd(model), lightness, Look()) - full).abs().mean() < 0.5
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+@pytest.mark.parametrize(
+    "conv",
+    [nn.Conv2d(64, 96, 3, padding=1), nn.Conv2d(64, 64, 3, padding=2, dilation=2), nn.ConvTranspose2d(64, 96, 4, 2, 1)],
+    ids=["plain", "dilated", "transposed"],
+)
+def test_the_transforms_in_c_are_no_worse_than_those_of_torch(conv, monkeypatch):
+    """Sides that fit no tile, two pictures: as near to the exact convolution as torch's transforms in bf16 are."""
+    assert winograd._native(torch.bfloat16, 64) is not None
+    assert winograd._native(torch.float32, 64) is winograd._native(torch.bfloat16, 63) is None
+    x = torch.rand(2, 64, 19, 22)
+    exact = conv.double()(x.double()).relu()
+    layer = WinogradConv2d(conv, dtype=torch.bfloat16, has_relu=True)
+    with torch.inference_mode():
+        in_c = layer(x)
+        monkeypatch.setattr(winograd, "_native", lambda *_: None)
+        in_torch = layer(x)
+    error, error_of_torch = ((y - exact).std() / exact.std() for y in (in_c, in_torch))
+    assert in_c.shape == exact.shape
+    assert 0 < error < 1.05 * error_of_torch < 0.1
+
+
+@pytest.mark.parametrize(("variable", "value"), [("CC", "false"), ("CC", "/no/such/compiler"), ("PATH", "")])
+def test_without_a_compiler_torch_does_it(variable, value, monkeypatch, tmp_path):
+    """A compiler that is not there or fails is no error, and leaves nothing in the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if variable == "PATH":
+        monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv(variable, value)
+    assert compiled.__wrapped__(Path(winograd.__file__).with_suffix(".c")) is None
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
