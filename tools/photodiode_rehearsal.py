@@ -31,6 +31,7 @@ from study.studies import create_study
 STIMULI = Path(__file__).resolve().parent.parent / "study" / "demo" / "stimuli"
 DRIFT_PPM, LATE_MS, NOISE, STEP_MS = 150, 30.0, 0.03, 0.5
 START_MS = 4321.0  # the recorder was switched on before the page
+N_FLASHES = 12  # of six trials
 DEFINITION = """
 preset = "zhang2016"
 [study]
@@ -122,11 +123,13 @@ def rehearse(out: Path, browser: Any) -> tuple[str, int]:
         )
         lifecycle.change(desk.database, study.name, "running", actor="rehearsal", now=now)
         with in_thread(app) as address:
-            context = browser.new_context(viewport={"width": 1280, "height": 800})
-            edges = watch(context.new_page(), f"{address}/s/rehearsal/")
-            context.close()
+            edges: list[tuple[float, int]] = []
+            while len(edges) != 2 * N_FLASHES:  # more: the machine slept, and a trial is void
+                context = browser.new_context(viewport={"width": 1280, "height": 800})
+                edges = watch(context.new_page(), f"{address}/s/rehearsal/")
+                context.close()
         data = write_export(desk.database, settings.stimuli, study.id, out / "export.zip", now=datetime.now(UTC))
-        session = next(line.split(",")[0] for line in _member(data, "sessions.csv")[1:])
+        session = next(line.split(",")[0] for line in _member(data, "sessions.csv")[-1:])
         desk.database.dispose()
     late = 3  # the fourth flash is the second trial's second picture
     (out / "recording.csv").write_text("\n".join(record(edges, late)) + "\n", encoding="utf-8")

@@ -63,7 +63,10 @@ def test_a_whole_session_with_a_reload(tmp_path: Path) -> None:
         assert "Firefox" in session["user_agent"]
         assert [row["response"] for row in rows if row["response"]] == answers
         assert len(answers) == 4
-        assert [row["void_reason"] for row in rows if not row["response"]] == ["reloaded"]
+        voids = [row["void_reason"] for row in rows if not row["response"]]
+        assert [reason for reason in voids if reason != "hidden"] == ["reloaded"], (
+            "but for what the machine slept through"
+        )
         told = [row for row in rows if row["response"]]
         frame_ms = 1000 / session["refresh_hz"]
         assert all(abs(row["exposure_a_ms_achieved"] - 600) < frame_ms or row["dropped_frames"] for row in told)

@@ -34,6 +34,7 @@ def test_a_recording_of_a_real_session_is_joined_with_its_trials(
     assert others["exposure_error_ms"].abs().median() < 17
     photodiode_rehearsal.zipfile.ZipFile(folder / "export.zip").extractall(tmp_path / "export")
     trials = pd.read_csv(next((tmp_path / "export").rglob("trials.csv")))
+    trials = trials[trials["session_id"] == session]
     told = pd.concat([trials["onset_a_ms"], trials["onset_b_ms"]]).sort_values()
     assert rows["onset_ms"].tolist() == pytest.approx(told.tolist())
     assert main([*command, "--out", str(table)]) == 2, "nothing is overwritten"
