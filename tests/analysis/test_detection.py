@@ -79,7 +79,9 @@ def test_d_prime_counts_each_side_by_itself():
 
 def test_a_lapse_correction_is_as_wide_as_both_intervals_allow():
     """The corrected rate falls with the rate and, below one half, with the lapses: the ends are the far corners."""
-    rate = fool_rate(np.arange(200) < 60, np.repeat(np.arange(20), 10), np.tile(np.arange(10), 20))
+    fooled = np.random.default_rng(3).permutation(np.arange(400) < 120)
+    rate = fool_rate(fooled, np.repeat(np.arange(20), 20), np.tile(np.arange(20), 20))
+    assert rate.ci_high < 0.5
     found = lapse_correction(rate, 40, 3)
     ends = wilson(3, 40)
     lapses = [2 * float(end) for end in (ends.low, 3 / 40, ends.high)]

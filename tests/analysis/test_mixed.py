@@ -230,3 +230,10 @@ def test_marginal_rates_move_with_every_parameter():
     slopes = np.array([(rates(fit.estimates + e) - rates(fit.estimates - e)) / (2 * step) for e in moved])
     wanted = np.sqrt(np.diag(slopes.T @ fit.covariance @ slopes))
     assert [one.se for one in fit.marginal] == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e-4, 0.1, 0.5, 0.93, 1 - 1e-6])
+@pytest.mark.parametrize("sd", [0.0, 0.7, 3.0, 8.0])
+def test_the_intercept_of_a_rate_gives_the_rate(rate, sd):
+    """Also where Newton's steps leave the bracket and halving it is all that is left."""
+    assert float(marginal_rate(intercept_of(rate, sd), sd)) == pytest.approx(rate, rel=1e-9)

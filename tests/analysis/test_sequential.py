@@ -70,3 +70,31 @@ def test_refuses(means):
     """Missing means, none, and numbers that are no rates are refused."""
     with pytest.raises(ValueError, match="sequence: expected"):
         confidence_sequence(means)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_interval_is_what_the_bets_have_left(confidence):
+    """Person by person and rate by rate, as the paper writes it: bets follow the variance so far."""
+    means = np.random.default_rng(8).binomial(10, 0.35, 25) / 10
+    alpha, grid = 1 - confidence, np.linspace(0, 1, 1001)
+    alive = np.ones(1001, bool)
+    log_up, log_down = np.zeros(1001), np.zeros(1001)
+    total, squares, known = 0.5, 0.25, 0.25
+    low, high = [], []
+    for t, x in enumerate(means, start=1):
+        bet = math.sqrt(2 * math.log(2 / alpha) / (known * t * math.log(t + 1)))
+        for at, m in enumerate(grid):
+            up = min(bet, 0.5 / m) if m > 0 else bet
+            down = min(bet, 0.5 / (1 - m)) if m < 1 else bet
+            log_up[at] += math.log(1 + up * (x - m))
+            log_down[at] += math.log(1 - down * (x - m))
+        alive &= np.maximum(log_up, log_down) - math.log(2) < math.log(1 / alpha)
+        low.append(max(grid[alive].min() - 0.001, 0))
+        high.append(min(grid[alive].max() + 0.001, 1))
+        total += x
+        squares += (x - total / (t + 1)) ** 2
+        known = squares / (t + 1)
+    found = confidence_sequence(means, confidence=confidence)
+    np.testing.assert_allclose(found.low_T, low, atol=1e-9)
+    np.testing.assert_allclose(found.high_T, high, atol=1e-9)
+    assert found.confidence == confidence

@@ -195,3 +195,27 @@ def test_a_set_of_originals_alone_says_how_to_render_more():
     manifest = manifest_of([Photo("p", "g")], lambda _: (REAL,))
     with pytest.raises(DesignError, match=r"no condition to test; .* python -m colorizer stimuli --model NAME$"):
         partition_photos(load_preset("zhang2016"), manifest, seed=1)
+
+
+def test_arms_are_dealt_in_blocks_that_the_studys_seed_shuffles():
+    """Each block of sessions has each arm once; another study has another order."""
+    pools = partition_photos(load_preset("zhang2016"), everything(), seed=1)
+    assert len(pools.arms) == 2
+    orders = set()
+    for seed in range(8):
+        dealt = [assign_arm(pools, seed=seed, slot=slot) for slot in range(20)]
+        assert all(set(dealt[at : at + 2]) == set(pools.arms) for at in range(0, 20, 2))
+        orders.add(tuple(dealt))
+    assert len(orders) == 8
+
+
+@pytest.mark.parametrize(
+    ("per_group", "words"), [(1, "; add photos, or lower"), (2, "; add photos of other motifs, or lower")]
+)
+def test_too_few_photographs_ask_for_what_is_missing(per_group, words):
+    """More photographs, or more motifs."""
+    photos = [Photo(f"p{i:02d}", f"g{i // per_group}") for i in range(30)]
+    manifest = manifest_of(photos, lambda _: (REAL, "lite", "random"))
+    with pytest.raises(DesignError) as caught:
+        partition_photos(load_preset("zhang2016"), manifest, seed=1)
+    assert words in str(caught.value)
