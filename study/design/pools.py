@@ -69,7 +69,7 @@ def partition_photos(definition: StudyDefinition, manifest: Manifest, *, seed: i
     special = {"low_anchor": definition.catch.low_anchor_condition, "obvious": definition.catch.obvious_condition}
     fit: dict[str, Collection[str]] = {}
     for role in ROLES:
-        wanted = needed | {special[role]} if role in special else needed
+        wanted = needed
         if needs[role] and role in special:
             _require(manifest, f"catch.{role}_condition", special[role], f"set catch.n_{role} = 0")
         if role == "test" and definition.catch.low_anchor_probability:

@@ -40,6 +40,7 @@ def test_nested_is_the_two_stage_variance():
     assert found.better[1, 0] > 0.99
     # One condition: the variance of a mean of P draws of m draws each, written out.
     one = nested_bootstrap(y, person, n_draws=20_000, seed=3)
+    assert one.conditions == ("all",)
     share = y.reshape(25, 40).mean(axis=1)
     variance = share.var() / 25 + (share * (1 - share)).mean() / 1000
     assert one.sd[0] == pytest.approx(np.sqrt(variance), rel=0.02)
@@ -129,10 +130,10 @@ def test_all_or_none_fooled(value):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (([], []), "at least one scored trial"),
-        (([1, np.nan], [1, 2]), "1 missing"),
-        (([1, 0], [1, 1]), "two or more participants"),
-        (([1, 0, 1], [1, 2]), r"per trial \(3\), got 2"),
+        (([], []), "^bootstrap: .*at least one scored trial"),
+        (([1, np.nan], [1, 2]), "^bootstrap: .*1 missing"),
+        (([1, 0], [1, 1]), "^bootstrap: .*two or more participants"),
+        (([1, 0, 1], [1, 2]), r"^bootstrap: .*per trial \(3\), got 2"),
     ],
 )
 def test_refuses(columns, message):

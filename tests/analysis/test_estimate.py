@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import optimize, stats
 
 from analysis import fool_rate
 from analysis.clustered import cluster, cross, one_way_variance, two_way_variance
 from analysis.estimate import FORMULA, NO_IMAGES, NO_PARTICIPANTS, ONE_IMAGE, ONE_OF_EACH, ONE_PARTICIPANT, OUTER
-from analysis.interval import t_quantile
+from analysis.interval import pivot_of, satterthwaite, t_quantile
 from analysis.proportions import wilson
 
 DATASETS = {
@@ -229,3 +230,110 @@ def test_rare_events_take_the_outer_ends(n_fooled, kind):
     else:
         assert rate.ci_low <= formula.low + 1e-12
         assert rate.ci_high >= formula.high - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_people", "n_images", "rate"),
+    [("formula", 40, 40, 0.3), ("score", 12, 15, 0.3), ("outer", 40, 40, 0.012)],
+)
+def test_a_rate_gives_its_interval_again_and_the_p_that_belongs_to_it(crossed, kind, n_people, n_images, rate):
+    """At its own confidence, a shorter one at 90 %; an end is what a test at 5 % just does not refuse."""
+    found = fool_rate(*crossed(n_people, n_images, rate=rate))
+    assert found.interval_kind == kind
+    assert found.interval(0.95) == pytest.approx((found.ci_low, found.ci_high), abs=1e-12)
+    low, high = found.interval(0.90)
+    assert found.ci_low < low < found.fool_rate < high < found.ci_high
+    for end in (found.ci_low, found.ci_high):
+        assert found.p_value(end) == pytest.approx(0.05, abs=1e-6)
+    for end in (low, high):
+        assert found.p_value(end) == pytest.approx(0.10, abs=1e-6)
+
+
+def test_with_few_clusters_the_score_interval_is_solved_for():
+    """From sums by hand: V(p0) = b0/n + c·b0², t of Satterthwaite's degrees of freedom, both ends by a root finder."""
+    rng = np.random.default_rng(6)
+    person, image = np.repeat(np.arange(9), 14), np.tile(np.arange(14), 9)
+    fooled = rng.random(126) < np.clip(0.3 + rng.normal(0, 0.15, 14)[image], 0, 1)
+    n, p = 126, fooled.mean()
+    parts = {}
+    for name, labels in (("people", person), ("photos", image), ("cells", person * 14 + image)):
+        sums = [((fooled - p) / n)[labels == one].sum() for one in np.unique(labels)]
+        parts[name] = len(sums) / (len(sums) - 1) * sum(total**2 for total in sums)
+    b = p * (1 - p)
+    variance = max(parts["people"] + parts["photos"] - parts["cells"], b / n)
+    df = np.clip(variance**2 / (parts["people"] ** 2 / 8 + parts["photos"] ** 2 / 13), 8, 21)
+    t, square = stats.t.ppf(0.975, df), (variance - b / n) / b**2
+
+    def distance(p0):
+        b0 = p0 * (1 - p0)
+        return (p - p0) ** 2 - t**2 * (b0 / n + square * b0**2)
+
+    found = fool_rate(fooled, person, image)
+    assert found.df == pytest.approx(df)
+    assert found.clustered_square == pytest.approx(square)
+    ends = optimize.brentq(distance, 1e-9, p), optimize.brentq(distance, p, 1 - 1e-9)
+    assert (found.ci_low, found.ci_high) == pytest.approx(ends, abs=1e-9)
+    assert found.design_effect == pytest.approx(max(variance, parts["people"], parts["photos"]) / (b / n))
+
+
+def test_many_rates_at_once_have_the_intervals_of_each_alone():
+    """Rare, common, none and all, with few clusters and with many."""
+    p = np.array([0.0, 0.004, 0.02, 0.31, 0.5, 0.97, 1.0])
+    for groups in (8, 40):
+        people, photos, cells = 0.004 * p * (1 - p) * 3, 0.002 * p * (1 - p) * 4, 0.0006 * p * (1 - p)
+        whole = pivot_of(p, 1600, [(people, groups), (photos, 50)], cells, 3.0)
+        together = whole.ends(0.9)
+        for at in range(len(p)):
+            one = pivot_of(p[at], 1600, [(people[at], groups), (photos[at], 50)], cells[at], 3.0)
+            ends = one.ends(0.9)
+            assert (together.low[at], together.high[at]) == pytest.approx((float(ends.low), float(ends.high)))
+            assert whole.p_value(0.4)[at] == pytest.approx(float(one.p_value(0.4)))
+
+
+TWO_WAY = "two-way cluster-robust variance (participant × image), t"
+
+
+@pytest.mark.parametrize(
+    ("n_people", "n_images", "rate", "named", "method"),
+    [
+        (40, 40, 0.3, "both", f"Wilson at the effective sample size, {TWO_WAY}"),
+        (12, 15, 0.3, "both", f"score interval (fewer than 30 clusters), {TWO_WAY} of Satterthwaite"),
+        (40, 40, 0.012, "both", f"{TWO_WAY}; the outer ends of it and of the score interval (few events)"),
+        (
+            40,
+            40,
+            0.3,
+            "people",
+            "Wilson at the effective sample size, one-way cluster-robust variance (participant), t",
+        ),
+        (40, 40, 0.3, "photos", "Wilson at the effective sample size, one-way cluster-robust variance (image), t"),
+        (1, 1, 0.3, "nobody", "Wilson (ignores clustering)"),
+    ],
+)
+def test_the_method_is_printed_as_it_was(crossed, n_people, n_images, rate, named, method):
+    """Reports print it beside each number."""
+    fooled, people, photos = crossed(n_people, n_images, rate=rate)
+    people, photos = (
+        (people if named in ("both", "people") else None),
+        (photos if named in ("both", "photos") else None),
+    )
+    assert fool_rate(fooled, people, photos).method.endswith(method)
+
+
+def test_words_of_none_and_all_and_of_columns_too_short():
+    """Which it was, and which column."""
+    people, photos = np.repeat(np.arange(5), 8), np.tile(np.arange(8), 5)
+    for value, word in ((0, "none"), (1, "all")):
+        (warning,) = fool_rate(np.full(40, value), people, photos).warnings
+        assert warning.startswith(f"{word} of 40 trials fooled: no variance can be estimated, a design effect of ")
+    with pytest.raises(ValueError, match=r"^fool rate: expected one participant per trial \(40\), got 39"):
+        fool_rate(np.zeros(40), people[1:], photos)
+    with pytest.raises(ValueError, match=r"^fool rate: expected one image per trial \(40\), got 39"):
+        fool_rate(np.zeros(40), people, photos[1:])
+
+
+def test_satterthwaites_degrees_of_freedom_by_hand():
+    """(3 + 1)² / (9/4 + 1/9) = 6.78, within G − 1 of the fewest and of all; the fewest where nothing varies."""
+    parts = [(np.array([3.0, 3.0, 3.0, 0.0]), 5), (np.array([1.0, 1.0, 1.0, 0.0]), 10)]
+    found = satterthwaite(np.array([4.0, 1.0, 40.0, 0.0]), parts, lowest=4)
+    assert found.tolist() == pytest.approx([16 / (9 / 4 + 1 / 9), 4, 13, 4])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from analysis.mixed.minimise import minimise
+from analysis.mixed.minimise import _update, minimise
 
 OPEN = -math.inf
 
@@ -92,7 +92,7 @@ def test_a_gradient_that_lies_ends_unconverged_where_it_began():
         return float(x @ x), -2 * x
 
     found = minimise(function, np.array([1.0, 2.0]), np.eye(2), np.full(2, OPEN))
-    assert not found.is_converged
+    assert found.is_converged is False
     assert found.place.tolist() == [1, 2]
     assert found.n_iterations == 2
 
@@ -115,3 +115,26 @@ def test_too_few_steps_are_no_minimum():
     found = minimise(function, np.array([-1.2, 1.0]), np.eye(2), np.full(2, OPEN), max_iterations=3)
     assert found.n_iterations == 3
     assert not found.is_converged
+
+
+def test_beside_a_bound_the_curvature_is_taken_from_the_other_side():
+    """A minimum less than a step above its bound has the Hessian of the bowl all the same."""
+    matrix = np.array([[3.0, 1.0], [1.0, 2.0]])
+    found = minimise(bowl(matrix, np.array([0.0004, 1.0])), np.ones(2), np.eye(2), np.array([0.0, OPEN]))
+    np.testing.assert_allclose(found.place, [0.0004, 1], atol=1e-7)
+    assert found.is_free.all()
+    np.testing.assert_allclose(found.hessian, matrix, atol=1e-6)
+
+
+@given(seed=st.integers(0, 10_000), turn=st.floats(-2, 2))
+def test_an_update_keeps_the_curvature_positive(seed, turn):
+    """What was seen along a step is taken over; where the gradient fell along it, a fifth of what was believed."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(3, 3)) + 2 * np.eye(3)
+    believed, step = root.T @ root, rng.normal(size=3)
+    seen = turn * (believed @ step)
+    updated = _update(believed, step, seen)
+    np.testing.assert_allclose(updated, updated.T, atol=1e-9)
+    assert np.linalg.eigvalsh(updated).min() > 0
+    expected = max(turn, 0.2) * float(step @ believed @ step)
+    assert float(step @ updated @ step) == pytest.approx(expected, rel=1e-6)

@@ -9,6 +9,7 @@ import pytest
 from study.definition import load_preset, presets
 from study.design import DesignError, assign_arm, partition_photos, plan_trials
 from study.design.cells import Cell, cells_of
+from study.design.pools import _take
 from study.manifest import REAL, Manifest, Photo, Provenance, Stimulus
 
 
@@ -219,3 +220,55 @@ def test_too_few_photographs_ask_for_what_is_missing(per_group, words):
     with pytest.raises(DesignError) as caught:
         partition_photos(load_preset("zhang2016"), manifest, seed=1)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("surplus", [0, 1, 2, 3, 5, 6, 40])
+def test_half_of_what_is_left_over_stays_with_the_test(surplus):
+    """Control roles get one spare of every two photographs that nobody needs, in turn, until their wishes are met."""
+    definition = load_preset("zhang2016")
+    needed = definition.practice.n_trials + definition.test.n_trials
+    needed += definition.catch.n_low_anchor + definition.catch.n_instructed
+    photos = [Photo(f"p{i:03d}", f"g{i}") for i in range(needed + surplus)]
+    pools = partition_photos(definition, manifest_of(photos, lambda _: (REAL, "lite", "random")), seed=1).photos
+    wishes = {
+        "practice": definition.practice.n_spare,
+        "low_anchor": definition.catch.n_spare,
+        "instructed": definition.catch.n_spare,
+    }
+    n_trials = {
+        "practice": definition.practice.n_trials,
+        "low_anchor": definition.catch.n_low_anchor,
+        "instructed": definition.catch.n_instructed,
+    }
+    given = {role: len(pools[role]) - n for role, n in n_trials.items()}
+    assert sum(given.values()) == min(surplus // 2, sum(wishes.values()))
+    assert all(n <= wishes[role] for role, n in given.items())
+    assert len(pools["test"]) == definition.test.n_trials + surplus - sum(given.values())
+
+
+def test_only_single_pictures_are_coupled():
+    """In a pair an archive photograph has nothing to stand beside."""
+    parts = {"catch": {"n_low_anchor": 0}, "practice": {"n_trials": 2}, "test": {"n_trials": 6}}
+    definition = load_preset("zhang2016")
+    changes = {part: dataclasses.replace(getattr(definition, part), **values) for part, values in parts.items()}
+    pools = partition_photos(dataclasses.replace(definition, **changes), archive(), seed=1)
+    assert {image_id[0] for ids in pools.photos.values() for image_id in ids} == {"c"}
+    assert not any("+" in image_id for image_id, _ in pools.stimuli)
+
+
+def test_too_few_photographs_for_a_control_name_its_condition():
+    """And what to render."""
+    photos = [Photo(f"p{i:03d}", f"g{i}") for i in range(200)]
+    manifest = manifest_of(photos, lambda photo: (REAL, "lite", *(("random",) if photo.image_id < "p002" else ())))
+    with pytest.raises(DesignError, match=r"4 low-anchor .* photos with the condition 'random', .* has 2"):
+        partition_photos(load_preset("zhang2016"), manifest, seed=1)
+
+
+def test_a_group_that_fits_goes_before_one_that_is_too_many():
+    """Groups stay whole; one photograph too many is taken only where nothing fits."""
+    free = [["a", "b", "c"], ["d", "e"], ["f"]]
+    taken = []
+    _take(taken, free, set("abcdef"), 2)
+    assert (taken, free) == (["d", "e"], [["a", "b", "c"], ["f"]])
+    _take(taken, free, set("abc"), 3)
+    assert (taken, free) == (["d", "e", "a", "b", "c"], [["f"]])
