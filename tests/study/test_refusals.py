@@ -16,7 +16,7 @@ from study.console.estimating import Question, question_of
 from study.console.making import timeline, toml_of
 from study.console.sets import _number
 from study.dataout import check_dataset
-from study.definition import load_preset, parse_definition, presets
+from study.definition import DefinitionError, load_preset, parse_definition, presets
 from study.definition.schema import Item
 from study.jobs.queue import JobError, enqueue
 from study.jobs.uploads import _pack, check_zip, suffix_of
@@ -373,3 +373,76 @@ def test_a_dataset_whose_folders_and_description_are_odd(tmp_path):
     codes = {issue.code for issue in check_dataset(tmp_path)}
     assert {"WRONG_METADATA_LOCATION", "OBJECT_TYPE_MISSING", "MISSING_DATASET_TYPE"} <= codes
     assert "MISSING_DATA_DIRECTORY" not in codes
+
+
+HEAD = '[study]\ntitle = "x"\ncontact = "a@b.c"\n'
+RULES = [
+    ("zhang2016", "[outcome]\nchance = 0.25", "guessing gives 0.5, got 0.25"),
+    ("zhang2016", '[trial]\nquestion = "real_or_fake"', "real_or_fake goes with design = single, and with no other"),
+    ("zhang2016", '[outcome]\nmeasure = "preference"', "with the question fake measures "),
+    ("zhang2016", "[staircase]\ndown_ms = 30\nup_ms = 70", "modal_exposure goes with a staircase"),
+    ("zhang2016", '[trial]\nsize_unit = "degrees"', "above 0 with size_unit = degrees"),
+    ("zhang2016", "[trial]\nsize_degrees = 5", "above 0 with size_unit = degrees"),
+    ("preference", "[test]\nfeedback = true", "a preference is neither right nor wrong"),
+    ("preference", "[practice]\npass_share = 0.7", "needs practice trials that can be right or wrong"),
+    ("zhang2016", "[practice]\nn_trials = 0\npass_share = 0.7", "needs practice trials that can be right or wrong"),
+    ("simultaneous", '[trial]\nfirst_side = "left"', "only sequential_pair has a first side"),
+    ("hype-infinity", "[catch]\nn_same = 2", "real against real needs two pictures"),
+    (
+        "zhang2016",
+        '[catch]\nn_obvious = 2\nobvious_condition = "random"',
+        "is the low anchor's, 'random'; name another",
+    ),
+    ("zhang2016", "[catch]\nlow_anchor_probability = 0.1", "go with pairs of real and fake and with n_low_anchor = 0"),
+    ("zhang2016", "[timing]\nexposure_ms = 5", "or 0 for unlimited, got 5"),
+    ("zhang2016", "[timing]\nexposure_ms = 0", "the first of two pictures must end"),
+    ("zhang2016", "[timing]\nn_masks = 2\nmask_ms = 30", "masks follow a single picture"),
+    ("zhang2016", "[timing]\ncountdown_from = 3\ncountdown_ms = 0", "a countdown needs the time of a numeral"),
+    ("zhang2016", "[timing]\nreference_ms = 500", "goes with trial.reference_condition"),
+    ("hype-time", "[staircase]\nup_ms = 0", "both steps must be above 0"),
+    ("hype-time", "[staircase]\nstart_ms = 5", "≤ min_ms ≤ start_ms ≤ max_ms, got "),
+    ("hype-time", '[trial]\ndesign = "simultaneous_pair"\nquestion = "fake"', "a staircase needs design = single"),
+    ("zhang2016", "[test]\nn_blocks = 7", "40 trials do not divide into 7 equal blocks"),
+    ("zhang2016", "[test]\npool_size = 10", "or at least n_trials = 40, got 10"),
+    ("zhang2016", '[words]\nleft = " "', "is empty, but this design shows it"),
+    ("zhang2016", '[trial]\nprompt = ""', "is empty, but every participant reads it"),
+]
+ITEMS = [
+    ('type = "number", question = " "', "is empty; write what is asked"),
+    (
+        'type = "number", question = "?", options = [{ value = "a", label = "A" }]',
+        "goes with the type choice, got number",
+    ),
+    ('type = "number", question = "?", minimum = nan', "leave a limit out where there is none"),
+    ('type = "number", question = "?", minimum = 5, maximum = 3', "expected at least the minimum, 5, got 3"),
+    ('type = "scale", question = "?", minimum = 1', "a scale needs whole minimum and maximum"),
+    ('type = "scale", question = "?", minimum = 1, maximum = 30', "1 to 20 apart, got 1.0 and 30.0"),
+    ('type = "choice", question = "?", options = [{ value = "a", label = "A" }]', "a choice needs two or more options"),
+]
+
+
+@pytest.mark.parametrize(("preset", "text", "message"), RULES)
+def test_keys_that_do_not_fit_one_another_are_refused(preset, text, message):
+    """A design that cannot be shown, answered or scored is found before anybody sees it."""
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(f'preset = "{preset}"\n{HEAD}{text}\n')
+    assert any(message in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(("item", "message"), ITEMS)
+def test_a_question_has_what_its_type_needs(item, message):
+    """And nothing that belongs to another type."""
+    text = f'preset = "zhang2016"\n{HEAD}[questionnaire]\nitems = [{{ item_id = "q", {item} }}]\n'
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(text)
+    assert message in str(caught.value)
+
+
+def test_the_check_of_a_dataset_prints_what_is_wrong_and_counts_it(app, tmp_path):
+    """Status 1 with errors."""
+    done = app.test_cli_runner().invoke(args=["check-dataset", str(tmp_path)])
+    assert done.exit_code == 1
+    lines = done.output.splitlines()
+    assert "error MISSING_DATA_DIRECTORY : expected the folder data at the top" in lines
+    n_errors = sum(line.startswith("error ") for line in lines)
+    assert lines[-1] == f"{n_errors} errors, {len(lines) - 1 - n_errors} warnings"
