@@ -101,13 +101,18 @@ def _on_convolution(model: Any, arguments: argparse.Namespace) -> Any:
     import torch
 
     from colorizer.winograd import pays, with_winograd
+    from colorizer.winograd_int8 import with_winograd_int8
 
     asked = arguments.convolution
     is_possible = arguments.backend == "torch" and next(model.parameters()).device.type == "cpu"
-    if asked == "winograd" and not is_possible:
-        raise ValueError("--convolution winograd: is for --backend torch and --device cpu; leave it out")
+    if asked.startswith("winograd") and not is_possible:
+        raise ValueError(f"--convolution {asked}: is for --backend torch and --device cpu; leave it out")
     if asked == "direct" or not is_possible or (asked == "auto" and (arguments.fp32 or not pays())):
         return model
+    if asked == "winograd-int8":
+        if arguments.fp32:
+            raise ValueError("--convolution winograd-int8: got --fp32, too; take one of them")
+        return with_winograd_int8(model)
     return with_winograd(model, dtype=torch.float32 if arguments.fp32 else torch.bfloat16)
 
 
@@ -234,9 +239,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--fp32", action="store_true", help="full precision (default: bfloat16)")
     sub.add_argument(
         "--convolution",
-        choices=("auto", "winograd", "direct"),
+        choices=("auto", "winograd", "winograd-int8", "direct"),
         default="auto",
-        help="winograd multiplies less; auto: winograd in bfloat16 on a CPU without matrix units",
+        help="winograd multiplies less, winograd-int8 in integers (needs a C compiler); auto: winograd in bfloat16 on "
+        "a CPU without matrix units",
     )
     add_device(sub)
     sub.add_argument("--batch", type=whole(1), default=4, help="photographs of one shape that go together (default 4)")

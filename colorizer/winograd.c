@@ -94,3 +94,88 @@ void truehue_after(const uint16_t *in, int64_t plane, int64_t tile, const int64_
                 }
             }
 }
+
+typedef int8_t b __attribute__((vector_size(LANES)));
+typedef int32_t w __attribute__((vector_size(4 * LANES)));
+
+/* The same, but each tile of each plane in int8 with a scale of its own: numbers = int8 x scale.  `room` holds 36 x
+ * channels floats. */
+void truehue_before8(const uint16_t *in, const int64_t *in_strides, const int64_t *counts, int8_t *out, int64_t plane,
+                     float *scales, int64_t scale_plane, float *room) {
+    int64_t channels = counts[3];
+    for (int64_t t = 0; t < counts[0]; t++)
+        for (int64_t a = 0; a < counts[1]; a++)
+            for (int64_t x = 0; x < counts[2]; x++, out += channels, scales++) {
+                const uint16_t *tile = in + t * in_strides[2] + a * in_strides[3] + x * in_strides[4];
+                v most[36];
+                memset(most, 0, sizeof most);
+                for (int64_t c = 0; c < channels; c += LANES) {
+                    v rows[6][6];
+                    for (int j = 0; j < 6; j++) {
+                        v d[6], o[6];
+                        for (int i = 0; i < 6; i++) d[i] = load(tile + i * in_strides[0] + j * in_strides[1] + c);
+                        before(d, o);
+                        for (int i = 0; i < 6; i++) rows[i][j] = o[i];
+                    }
+                    for (int i = 0; i < 6; i++) {
+                        v o[6];
+                        before(rows[i], o);
+                        for (int j = 0; j < 6; j++) {
+                            v size = (v)((u)o[j] & 0x7fffffff);
+                            w is_more = size > most[6 * i + j];
+                            most[6 * i + j] = (v)((is_more & (w)size) | (~is_more & (w)most[6 * i + j]));
+                            memcpy(room + (6 * i + j) * channels + c, &o[j], sizeof(v));
+                        }
+                    }
+                }
+                for (int f = 0; f < 36; f++) {
+                    float top = 0;
+                    for (int k = 0; k < LANES; k++) top = most[f][k] > top ? most[f][k] : top;
+                    scales[f * scale_plane] = top / 127;
+                    float by = top > 0 ? 127 / top : 0;
+                    for (int64_t c = 0; c < channels; c += LANES) {
+                        v y;
+                        memcpy(&y, room + f * channels + c, sizeof y);
+                        y = y * by + 12582912.0f; /* 1.5 x 2^23: what is left below is the rounded number */
+                        b small = __builtin_convertvector((w)y, b);
+                        memcpy(out + f * plane + c, &small, sizeof small);
+                    }
+                }
+            }
+}
+
+void truehue_after8(const int32_t *in, int64_t plane, int64_t tile, const float *scales, int64_t scale_plane,
+                    const float *kernel_scales, const int64_t *counts, const float *bias, int has_relu, uint16_t *out,
+                    const int64_t *out_strides) {
+    for (int64_t t = 0; t < counts[0]; t++)
+        for (int64_t a = 0; a < counts[1]; a++)
+            for (int64_t x = 0; x < counts[2]; x++, in += tile, scales++) {
+                uint16_t *to = out + t * out_strides[0] + x * out_strides[2] + a * out_strides[4];
+                for (int64_t c = 0; c < counts[3]; c += LANES) {
+                    v rows[4][6], add;
+                    memcpy(&add, bias + c, sizeof add);
+                    for (int j = 0; j < 6; j++) {
+                        v m[6], o[4];
+                        for (int i = 0; i < 6; i++) {
+                            int f = 6 * i + j;
+                            w whole;
+                            v by;
+                            memcpy(&whole, in + f * plane + c, sizeof whole);
+                            memcpy(&by, kernel_scales + f * counts[3] + c, sizeof by);
+                            m[i] = __builtin_convertvector(whole, v) * by * scales[f * scale_plane];
+                        }
+                        after(m, o);
+                        for (int i = 0; i < 4; i++) rows[i][j] = o[i];
+                    }
+                    for (int i = 0; i < 4; i++) {
+                        v o[4];
+                        after(rows[i], o);
+                        for (int j = 0; j < 4; j++) {
+                            v y = o[j] + add;
+                            if (has_relu) y = (v)((u)y & ~(u)(y < 0));
+                            store(to + i * out_strides[1] + j * out_strides[3] + c, y);
+                        }
+                    }
+                }
+            }
+}

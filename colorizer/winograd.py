@@ -12,7 +12,7 @@ Shape suffixes: N pictures, H, W; C channels in, K out; T tiles, F the 36 produc
 import ctypes
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -146,37 +146,47 @@ class WinogradConv2d(nn.Module):
         for first in range(0, len(parts), per_pass):
             places, n_done, these = [], 0, parts[first : first + per_pass]
             n_tiles = sum(bottom - top for _, _, top, bottom in these) * d * columns
-            transformed = _scratch.take("transformed", self.dtype, EDGE * EDGE, n_tiles * C)
+            transformed = self._room(n_tiles)
             for n, p, top, bottom in these:
                 if n != loaded:
                     inner.copy_(x_NCHW[n].permute(1, 2, 0))
                     loaded = n
                 count = (bottom - top) * d * columns
-                self._transform(padded, p, top, bottom, transformed[:, n_done * C : (n_done + count) * C])
+                self._transform(padded, p, top, bottom, transformed, n_done)
                 places.append((out[n, top:bottom, :, p * self.upsampling : (p + 1) * self.upsampling], n_done, count))
                 n_done += count
-            multiplied = self._multiply(transformed.view(EDGE * EDGE, n_tiles, C))
+            multiplied = self._multiply(transformed)
             for place, start, count in places:
-                self._collect(multiplied[:, :, start : start + count], place)
+                self._collect(multiplied[:, :, start : start + count], start, place)
         up = self.upsampling
         y_NHWK = out.view(N, rows * TILE * d * up, columns * TILE * d * up, self.channels_out)
         y_NKHW = y_NHWK[:, : high * up, : wide * up].permute(0, 3, 1, 2)
         return y_NKHW.to(x_NCHW.dtype).contiguous(memory_format=torch.channels_last)
 
-    def _transform(self, padded_HWC: Tensor, p: int, top: int, bottom: int, into_FN: Tensor) -> None:
+    def _room(self, n_tiles: int) -> Tensor:
+        """Where one pass over the kernel has its tiles, FTC."""
+        return _scratch.take("transformed", self.dtype, EDGE * EDGE, n_tiles, self.channels_in)
+
+    def _tiles(self, padded_HWC: Tensor, p: int, top: int, bottom: int) -> tuple[object, object, object]:
+        """The tiles in rows `top`...`bottom` of the interleaved pictures that begin in row `p`, as C wants it."""
+        d, C, row = self.dilation, self.channels_in, padded_HWC.stride(0)
+        columns = (padded_HWC.shape[1] // d - 2) // TILE
+        return (
+            _address(padded_HWC, (p + top * TILE * d) * row),
+            _numbers((d * row, d * C, TILE * d * row, C, TILE * d * C)),
+            _numbers((bottom - top, d, columns, C)),
+        )
+
+    def _transform(self, padded_HWC: Tensor, p: int, top: int, bottom: int, into_FTC: Tensor, start: int) -> None:
         """B^T d B of the tiles in rows `top`...`bottom` of the interleaved pictures that begin in row `p`."""
         d, C = self.dilation, self.channels_in
         row = padded_HWC.stride(0)
         columns = (padded_HWC.shape[1] // d - 2) // TILE
         if native := _native(self.dtype, C):
-            native.truehue_before(
-                _address(padded_HWC, (p + top * TILE * d) * row),
-                _numbers((d * row, d * C, TILE * d * row, C, TILE * d * C)),
-                _numbers((bottom - top, d, columns, C)),
-                _address(into_FN),
-                ctypes.c_int64(into_FN.stride(0)),
-            )
+            place = _address(into_FTC, start * C)
+            native.truehue_before(*self._tiles(padded_HWC, p, top, bottom), place, ctypes.c_int64(into_FTC.stride(0)))
             return
+        into_FN = into_FTC[:, start : start + (bottom - top) * d * columns].flatten(1)
         tiles = padded_HWC[p + top * TILE * d :].as_strided(
             (EDGE, EDGE, bottom - top, d, columns, C),
             (d * row, d * C, TILE * d * row, C, TILE * d * C, 1),
@@ -195,8 +205,8 @@ class WinogradConv2d(nn.Module):
             torch.bmm(transformed_FTC[chosen], some.kernel_FCK, out=multiplied_UFTK[some.convolution, chosen])
         return multiplied_UFTK
 
-    def _collect(self, multiplied_UFTK: Tensor, into: Tensor) -> None:
-        """A^T m A plus bias, and the ReLU, into rows of the output."""
+    def _collect(self, multiplied_UFTK: Tensor, start: int, into: Tensor) -> None:
+        """A^T m A plus bias, and the ReLU, into rows of the output; `start` is the first tile's place in the pass."""
         t, _, up, columns, _, across, K = into.shape
         if native := _native(self.dtype, K):
             _, plane, tile, _ = multiplied_UFTK.stride()
@@ -222,6 +232,9 @@ class WinogradConv2d(nn.Module):
         torch.add(y, self._bias.to(self.dtype), out=into)
         if self.has_relu:
             into.clamp_min_(0)
+
+
+Maker = Callable[..., WinogradConv2d]
 
 
 def _products(conv: nn.Conv2d | nn.ConvTranspose2d, dtype: torch.dtype) -> list[_Product]:
@@ -276,11 +289,12 @@ def fits(layer: nn.Module) -> bool:
     return is_plain and layer.dilation[0] == layer.dilation[1] and not isinstance(layer.padding, str)
 
 
-def with_winograd(model: _Network, *, dtype: torch.dtype = torch.bfloat16) -> _Network:
+def with_winograd(model: _Network, *, dtype: torch.dtype = torch.bfloat16, made_by: Maker = WinogradConv2d) -> _Network:
     """A copy of the network for use on a CPU, its fitting convolutions computed by Winograd's algorithm in `dtype`.
 
     Its shapes, names and other layers stay.  In fp32 the colours are the same to 1e-3; in bf16 they differ from fp32's
     by up to twice as much as those of direct convolutions in bf16.
+    `made_by` makes the layers from (convolution, dtype=, has_relu=).
     """
     replaced: dict[int, nn.Module] = {}
     for parent in model.modules():
@@ -291,7 +305,7 @@ def with_winograd(model: _Network, *, dtype: torch.dtype = torch.bfloat16) -> _N
             assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
             after = children[i + 1] if isinstance(parent, nn.Sequential) and i + 1 < len(children) else None
             has_relu = isinstance(after, nn.ReLU)
-            replaced[id(layer)] = WinogradConv2d(layer, dtype=dtype, has_relu=has_relu)
+            replaced[id(layer)] = made_by(layer, dtype=dtype, has_relu=has_relu)
             if has_relu:
                 replaced[id(after)] = nn.Identity()
     return deepcopy(model, replaced)  # what is in its memo, deepcopy takes for copied

@@ -9,6 +9,7 @@ neither the program nor its arguments have changed.
 """
 
 import argparse
+import contextlib
 import json
 import resource
 import statistics
@@ -37,6 +38,7 @@ from colorizer.rebalancing import load_prior, rebalancing_weights
 from colorizer.render import Look, lightness_for, predict_batch
 from colorizer.sources import PhotoFile, list_photos
 from colorizer.winograd import pays, with_winograd
+from colorizer.winograd_int8 import with_winograd_int8
 from tools.bench_page import GMAC_AT_256, colouring_section, page, training_section
 from tools.bench_rows import ROOT, Rows
 
@@ -121,7 +123,11 @@ def ab_apart(model: Colorizer, networks: dict[str, Colorizer], photos: list[Phot
 def part_colouring(n: int, device: str = "cpu", rounds: int = 5) -> dict[str, Any]:
     """File to file, the ways taking turns; the difference in ab on a few."""
     model, weights = network()
-    networks = {"direct": model.to(device)} | ({"winograd": with_winograd(model)} if device == "cpu" else {})
+    networks = {"direct": model.to(device)}
+    if device == "cpu":
+        networks["winograd"] = with_winograd(model)
+        with contextlib.suppress(ValueError):  # no C compiler
+            networks["winograd-int8"] = with_winograd_int8(model)
     with tempfile.TemporaryDirectory() as place:
         photos = photographs(Path(place) / "in", n)
         ways: dict[str, Callable[[list[PhotoFile], str], object]] = {

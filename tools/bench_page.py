@@ -12,6 +12,7 @@ WAYS = {
     "published": "published way (one at a time, fp32, scikit-image)",
     "direct": "ours (bf16, batches of 4, decoding and encoding beside it)",
     "winograd": "ours with Winograd's convolution",
+    "winograd-int8": "the same, products in int8 (`--convolution winograd-int8`)",
 }
 
 

@@ -19,8 +19,14 @@ from colorizer.models.zhang2016 import Zhang2016
 from colorizer.native import compiled
 from colorizer.render import Look, lightness_for, predict_batch
 from colorizer.winograd import WinogradConv2d, fits, with_winograd
+from colorizer.winograd_int8 import Int8WinogradConv2d, with_winograd_int8
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples" / "photos").glob("*.jpg"))
+CONVOLUTIONS = pytest.mark.parametrize(
+    "conv",
+    [nn.Conv2d(64, 96, 3, padding=1), nn.Conv2d(64, 64, 3, padding=2, dilation=2), nn.ConvTranspose2d(64, 96, 4, 2, 1)],
+    ids=["plain", "dilated", "transposed"],
+)
 sides = st.integers(1, 14)
 
 
@@ -126,15 +132,42 @@ def test_the_shipped_network_keeps_its_colours(lightness):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
-@pytest.mark.parametrize(
-    "conv",
-    [nn.Conv2d(64, 96, 3, padding=1), nn.Conv2d(64, 64, 3, padding=2, dilation=2), nn.ConvTranspose2d(64, 96, 4, 2, 1)],
-    ids=["plain", "dilated", "transposed"],
-)
+@CONVOLUTIONS
+def test_products_in_int8_stay_near(conv):
+    """Sides that fit no tile, pictures of other sizes after one another: a few percent of the output's spread."""
+    torch.manual_seed(0)
+    conv = type(conv)(256, 256, conv.kernel_size, conv.stride, conv.padding, dilation=conv.dilation)
+    layer = Int8WinogradConv2d(conv, dtype=torch.bfloat16, has_relu=True)
+    for shape in ((2, 256, 19, 22), (1, 256, 8, 9)):
+        x = torch.rand(shape)
+        x[:, :, 3] *= 50  # a row far brighter: a scale for the whole picture would lose the rest
+        exact = conv(x).relu()
+        with torch.inference_mode():
+            error = layer(x) - exact
+        assert error.shape == exact.shape
+        assert 0 < error[..., -6:, :].std() < 0.05 * exact[..., -6:, :].std()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+def test_whole_networks_in_int8_keep_their_colours(lightness, monkeypatch):
+    """Trained weights: colours within half a unit of fp32's; without a compiler one line says what is missing."""
+    model = load_model("truehue-lite")
+    fast = with_winograd_int8(model)
+    assert any(isinstance(layer, Int8WinogradConv2d) for layer in fast.modules())
+    exact = predict_batch(model, lightness, Look(bf16=False))
+    assert 0 < (predict_batch(fast, lightness, Look()) - exact).abs().mean() < 0.5
+    monkeypatch.setattr("colorizer.winograd_int8._native", lambda *_: None)
+    with pytest.raises(ValueError, match="needs a C compiler"):
+        with_winograd_int8(model)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+@CONVOLUTIONS
 def test_the_transforms_in_c_are_no_worse_than_those_of_torch(conv, monkeypatch):
     """Sides that fit no tile, two pictures: as near to the exact convolution as torch's transforms in bf16 are."""
     assert winograd._native(torch.bfloat16, 64) is not None
     assert winograd._native(torch.float32, 64) is winograd._native(torch.bfloat16, 63) is None
+    torch.manual_seed(0)
     x = torch.rand(2, 64, 19, 22)
     exact = conv.double()(x.double()).relu()
     layer = WinogradConv2d(conv, dtype=torch.bfloat16, has_relu=True)
