@@ -243,7 +243,7 @@ def test_a_rate_gives_its_interval_again_and_the_p_that_belongs_to_it(kind, n_pe
     chance = rate * np.exp(rng.normal(0, 0.5, n_images)[image] + rng.normal(0, 0.4, n_people)[person])
     found = fool_rate(rng.random(len(chance)) < chance, person, image)
     assert found.interval_kind == kind
-    assert found.clustered_square > 0
+    assert found.clustered_square > 0 or kind == "outer"
     assert found.interval(0.95) == pytest.approx((found.ci_low, found.ci_high), abs=1e-12)
     low, high = found.interval(0.90)
     assert found.ci_low < low < found.fool_rate < high < found.ci_high
