@@ -73,8 +73,9 @@ def page(modules: dict[str, Counts], tests: str, floor: float) -> str:
         [
             "# What the tests run",
             "",
-            f"Written by `python tools/branches.py` from coverage.py's report of {tests}. The floor is {floor:g} % of",
-            "the branches of each package; statements are counted apart, since they are many and hide branches.",
+            f"Written by `python tools/branches.py` from coverage.py's report of {tests}.",
+            f"The floor is {floor:g} % of the branches of each package; statements are counted apart, since they are many and",
+            "hide branches.",
             "",
             "| package | statements | branches | share of branches |",
             "|---|---|---|---|",
