@@ -31,6 +31,7 @@ PROGRAMS = {
     "redis": ("redis-server", "sudo apt-get install -y redis-server"),
     "nginx": ("nginx", "sudo apt-get install -y nginx"),
     "r": ("Rscript", "sudo apt-get install -y r-base-core r-cran-glmmtmb r-cran-lme4"),
+    "compiler": ("cc", "sudo apt-get install -y gcc libc6-dev"),
 }
 
 

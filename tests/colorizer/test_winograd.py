@@ -1,6 +1,5 @@
 """Winograd's convolution is the convolution: the same numbers from a quarter of the products."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +130,7 @@ def test_the_shipped_network_keeps_its_colours(lightness):
     assert (predict_batch(with_winograd(model), lightness, Look()) - full).abs().mean() < 0.5
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+@pytest.mark.compiler
 @CONVOLUTIONS
 def test_products_in_int8_stay_near(conv):
     """Sides that fit no tile, pictures of other sizes after one another: a few percent of the output's spread."""
@@ -148,7 +147,7 @@ def test_products_in_int8_stay_near(conv):
         assert 0 < error[..., -6:, :].std() < 0.05 * exact[..., -6:, :].std()
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+@pytest.mark.compiler
 def test_whole_networks_in_int8_keep_their_colours(lightness, monkeypatch):
     """Trained weights: colours within half a unit of fp32's; without a compiler one line says what is missing."""
     model = load_model("truehue-lite")
@@ -161,7 +160,7 @@ def test_whole_networks_in_int8_keep_their_colours(lightness, monkeypatch):
         with_winograd_int8(model)
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+@pytest.mark.compiler
 @CONVOLUTIONS
 def test_the_transforms_in_c_are_no_worse_than_those_of_torch(conv, monkeypatch):
     """Sides that fit no tile, two pictures: as near to the exact convolution as torch's transforms in bf16 are."""
