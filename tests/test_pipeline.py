@@ -1,12 +1,14 @@
 """The whole chain, through the same commands as a person: the only test that sees all three packages."""
 
 import csv
+import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +27,57 @@ def test_from_photographs_to_a_report_whose_numbers_are_the_databases(tmp_path: 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "numbers of the report agree with the database" in done.stdout
     assert Path(done.stdout.splitlines()[-1]).is_file()
+
+
+@pytest.fixture
+def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, pd.DataFrame]:
+    """A report of three conditions, fooled by none, by all, and by some, and its trials as the database has them."""
+    from analysis import analyse, read_export, write_report
+
+    spec = importlib.util.spec_from_file_location("make_export", ROOT / "tests" / "analysis" / "make_export.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "INTERCEPT", {"zhang2016": -99.0, "regression": 99.0, "random": 0.0})
+    module.write_export(tmp_path / "export", n_participants=6, n_anchor=4)
+    monkeypatch.setattr("analysis.report.draw", lambda *_: {})
+    page = write_report(analyse(read_export(tmp_path / "export")), tmp_path / "out")
+    table = pd.read_csv(tmp_path / "export" / "trials.csv", dtype={"void_reason": str}).fillna({"control": ""})
+    done = pd.read_csv(tmp_path / "export" / "sessions.csv").query("status == 'complete'")["session_id"]
+    rows = table["session_id"].isin(done) & table["void_reason"].isna()
+    rows &= (table["kind"] == "test") | (table["control"] == "low_anchor")
+    trials = table[rows].rename(columns={"condition_a": "condition"})
+    return page.parent, trials.assign(fooled=trials["fooled"].astype(str).str.lower() == "true")
+
+
+def test_none_and_all_fooled_agree_with_their_report(compared: tuple[Path, pd.DataFrame]) -> None:
+    """With `create`'s own seed nobody is fooled by the anchor in 3 of 100 chains: then 0 is the interval's end."""
+    from tools.smoke import compare
+
+    report, trials = compared
+    shares = trials.groupby("condition")["fooled"].mean()
+    assert (shares["zhang2016"], shares["regression"]) == (0, 1)
+    assert 0 < shares["random"] < 1
+    assert compare(report, trials) > 30
+
+
+@pytest.mark.parametrize(
+    ("condition", "end", "value"),
+    [("zhang2016", "ci_low", 0.001), ("regression", "ci_high", 0.999), ("random", "ci_low", 0.9)],
+)
+def test_an_interval_beside_its_rate_is_found(
+    compared: tuple[Path, pd.DataFrame], condition: str, end: str, value: float
+) -> None:
+    """Also beside 0 and 1."""
+    from tools.smoke import SmokeError, compare
+
+    report, trials = compared
+    table = pd.read_csv(report / "tables" / "fool_rates.csv").set_index("condition")
+    table.loc[condition, end] = value
+    table.to_csv(report / "tables" / "fool_rates.csv")
+    with pytest.raises(SmokeError, match=f"{condition}: the interval does not hold the rate"):
+        compare(report, trials)
 
 
 @pytest.mark.slow
