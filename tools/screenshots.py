@@ -177,9 +177,9 @@ def compose_strip(album: Album, out: Path) -> None:
     """Put the three moments of one trial side by side."""
     moments = [album.kept[f"trial-{moment}"] for moment in ("first", "second", "answering")]
     width = moments[0].width
-    box = (width // 2 - 312, 150, width // 2 + 312, 650)
+    box = (width // 2 - 400, 190, width // 2 + 400, 610)
     crops = [moment.crop(box) for moment in moments]
-    crops = [crop.resize((crop.width * 2 // 3, crop.height * 2 // 3), Image.Resampling.LANCZOS) for crop in crops]
+    crops = [crop.resize((crop.width * 5 // 9, crop.height * 5 // 9), Image.Resampling.LANCZOS) for crop in crops]
     gap = 10
     strip = Image.new("RGB", (3 * crops[0].width + 2 * gap, crops[0].height), (255, 255, 255))
     for number, crop in enumerate(crops):

@@ -1,6 +1,6 @@
 """The README's strip: what the network is given, what it makes of it, and the photograph; a seed draws them.
 
-    python tools/strip.py --photos samples/photos --n 7 --seed 2016 --out docs/screenshots/strip.webp
+    python tools/strip.py --photos samples/photos --n 10 --seed 2016 --out docs/screenshots/strip.webp
 
 Nobody chooses the photographs: the seed draws them, one of those whose names differ in a final number only (the samples
 hold several crops of a scene).
@@ -28,8 +28,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", nargs="+", default=["samples/photos"])
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--n", type=whole(1), default=7)
-    parser.add_argument("--size", type=whole(32), default=180, help="pixels of a picture in the strip")
+    parser.add_argument("--n", type=whole(1), default=10)
+    parser.add_argument("--size", type=whole(32), default=130, help="pixels of a picture in the strip")
     parser.add_argument("--seed", type=whole(0), default=2016)
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots/strip.webp"))
     given = parser.parse_args()
