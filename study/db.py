@@ -117,14 +117,27 @@ class Database:
 
 def _postgresql(url: str, **options: Any) -> Engine:
     # No pre-ping: it would cost a round trip per answer.  sessions.patient repeats once after a lost connection.
-    return create_engine(url, pool_size=8, max_overflow=8, pool_recycle=1800, hide_parameters=True, **options)
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=BUSY_TIMEOUT_S,
+        pool_recycle=1800,
+        hide_parameters=True,
+        **options,
+    )
 
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return _postgresql(url)
     engine = create_engine(
-        url, pool_size=16, max_overflow=16, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True
+        url,
+        pool_size=16,
+        max_overflow=16,
+        pool_timeout=BUSY_TIMEOUT_S,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")

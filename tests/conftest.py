@@ -1,11 +1,18 @@
-"""What all tests share: programs that must be there, and a throwaway PostgreSQL server.
+"""What all tests share: draws that come again, programs that must be there, and a throwaway PostgreSQL server.
+
+What the product draws in a test's own process (tokens, names, seeds of studies and sessions, keys) follows from the
+test's name and pytest-randomly's seed: `make test` is the same each time, a failure of `make flakes` comes again with
+its seed. Servers in processes of their own draw as ever. An assertion must hold for every draw all the same.
 
 A test marked `chromium`, `firefox`, `postgresql`, `redis`, `nginx` or `r` needs that program. Where it is missing, a
 person gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be installed.
 """
 
 import gc
+import hashlib
+import itertools
 import os
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,14 +61,34 @@ def _guard(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_guard)
 
 
+class Draws:
+    """Bytes that follow from `parts`, in the place of the system's that `secrets` and random.SystemRandom draw."""
+
+    def __init__(self, *parts: object) -> None:
+        self._key = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+        self._numbers = itertools.count()  # each is given once, also to threads that ask at the same time
+
+    def __call__(self, n: int) -> bytes:
+        return hashlib.shake_256(self._key + next(self._numbers).to_bytes(8)).digest(n)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     is_unit = any(folder in item.path.parents for folder in UNIT_FOLDERS)
     closed_item[:] = [item.nodeid] if is_unit and not any(map(item.get_closest_marker, MAY_GO_OUTSIDE)) else []
+    seed = item.config.getoption("randomly_seed", 0)
     try:
-        return (yield)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(random, "_urandom", Draws(seed, item.nodeid))
+            return (yield)
     finally:
         closed_item.clear()
+
+
+@pytest.fixture
+def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same draws in every run, for a test with a statistic in it: its outcome is chance otherwise."""
+    monkeypatch.setattr(random, "_urandom", Draws("the same"))
 
 
 @pytest.hookimpl(tryfirst=True)

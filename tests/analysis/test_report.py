@@ -117,6 +117,8 @@ def test_only_a_report_is_replaced(golden, tmp_path, no_figures):
 @pytest.mark.outside
 def test_the_command_line_in_a_process_of_its_own(golden, tmp_path):
     """`python -m analysis report` works from a shell; --help answers without loading matplotlib or pandas."""
+    import matplotlib.font_manager  # noqa: F401 - makes its cache, of which matplotlib speaks if it takes long
+
     run = subprocess.run(
         [sys.executable, "-m", "analysis", "report", golden, "--out", tmp_path / "out"],
         capture_output=True, text=True, check=False,

@@ -29,6 +29,9 @@ from study.definition import StudyDefinition, parse_definition
 from study.design import PlannedTrial
 from study.manifest import Manifest, read_manifest
 from study.models import SessionRow, TrialRow
+from study.preflight import client as preflight_client
+from study.recruitment import prolific_api
+from study.recruitment.platforms import prolific
 from study.sessions import Desk
 from study.stimuli import import_set
 from study.studies import Study, create_study
@@ -57,6 +60,16 @@ def quick_hashes() -> Iterator[None]:
     assert researchers.hasher.memory_cost >= 19 * 1024, "KiB: OWASP's least"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(researchers, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Waits that are right for people are too short for a crowded machine with a slow disk: what hangs ends anyway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "BUSY_TIMEOUT_S", 300)  # 50 threads that want to write, each with its fsync
+        for module in (preflight_client, prolific, prolific_api):
+            patch.setattr(module, "TIMEOUT_S", 300)
         yield
 
 

@@ -25,11 +25,11 @@ CAME = {
     "connect": "participantId=c1&assignmentId=a1&projectId=q",
     "lab": "seat=3",
 }
-SETTINGS = {
+SETTINGS = {  # codes of so many letters that no token spells one
     "prolific": {
         "codes": {
-            "COMPLETED": "D0NE",
-            "FAILED_ATTENTION_CHECK": "FA1L",
+            "COMPLETED": "C0MPL3T3",
+            "FAILED_ATTENTION_CHECK": "FA1L3DCHECK",
             "SCREENED_OUT": "SCR33N",
             "INCOMPATIBLE_DEVICE": "D3V1CE",
             "OTHER": "0TH3R",
@@ -80,7 +80,7 @@ def test_who_does_not_qualify_gets_back_to_the_platform(app, desk, make_study, m
     page = fail_qualification(desk, app.test_client(), make_participant, platform)
     assert page.status_code == 200
     assert expected in page.text
-    assert "FA1L" not in page.text
+    assert "FA1L3DCHECK" not in page.text
     assert "lab@example.org" in page.text
     with desk.database.reading() as connection:
         assert connection.execute(select(CompletionRow.outcome)).scalars().all() == ["SCREENED_OUT"]

@@ -27,6 +27,7 @@ OUTCOMES = (
 # Where a study has no code of its own for an outcome, the next best; never one that says the person failed.
 INSTEAD = {"QUOTA_FULL": "SCREENED_OUT", "SCREENED_OUT": "OTHER", "INCOMPATIBLE_DEVICE": "OTHER"}
 LEEWAY_S = 30  # clocks differ
+TIMEOUT_S = 5  # for the keys, while somebody waits at the door
 
 
 class Prolific(Platform):
@@ -96,7 +97,7 @@ def _keys(url: str) -> Any:
     """The keys at this address, fetched when needed and kept for five minutes; `jwt` is imported only here."""
     import jwt
 
-    return jwt.PyJWKClient(url, lifespan=300, timeout=5)
+    return jwt.PyJWKClient(url, lifespan=300, timeout=TIMEOUT_S)
 
 
 def _verify(token: str, *, address: str, keys_url: str) -> str:
