@@ -96,24 +96,32 @@ def _fetch(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _on_convolution(model: Any, arguments: argparse.Namespace) -> Any:
-    """The network with the convolution that was asked for, or that pays here."""
-    import torch
+def _convolution(arguments: argparse.Namespace, device: str) -> str:
+    """The convolution that was asked for, or that pays here; what cannot be is refused before any work."""
+    from colorizer.winograd import pays
 
-    from colorizer.winograd import pays, with_winograd
-    from colorizer.winograd_int8 import with_winograd_int8
-
-    asked = arguments.convolution
-    is_possible = arguments.backend == "torch" and next(model.parameters()).device.type == "cpu"
+    asked: str = arguments.convolution
+    is_possible = arguments.backend == "torch" and device == "cpu"
     if asked.startswith("winograd") and not is_possible:
         raise ValueError(f"--convolution {asked}: is for --backend torch and --device cpu; leave it out")
-    if asked == "direct" or not is_possible or (asked == "auto" and (arguments.fp32 or not pays())):
+    if asked == "winograd-int8" and arguments.fp32:
+        raise ValueError("--convolution winograd-int8: got --fp32, too; take one of them")
+    if asked == "auto":
+        return "winograd" if is_possible and not arguments.fp32 and pays() else "direct"
+    return asked
+
+
+def _with_convolution(model: Any, convolution: str, *, is_fp32: bool) -> Any:
+    import torch
+
+    from colorizer.winograd import with_winograd
+    from colorizer.winograd_int8 import with_winograd_int8
+
+    if convolution == "direct":
         return model
-    if asked == "winograd-int8":
-        if arguments.fp32:
-            raise ValueError("--convolution winograd-int8: got --fp32, too; take one of them")
+    if convolution == "winograd-int8":
         return with_winograd_int8(model)
-    return with_winograd(model, dtype=torch.float32 if arguments.fp32 else torch.bfloat16)
+    return with_winograd(model, dtype=torch.float32 if is_fp32 else torch.bfloat16)
 
 
 def _colorize(arguments: argparse.Namespace) -> int:
@@ -131,13 +139,16 @@ def _colorize(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--out {arguments.out}: expected a folder, got a file; choose another name")
     if not photos:
         raise ValueError(f"no image among {', '.join(map(str, arguments.images))}")
+    hints = [*(read_hints(arguments.hints) if arguments.hints else ()), *map(parse_hint, arguments.hint)]
+    if hints and len(photos) > 1:
+        raise ValueError(f"--hint: hints belong to one photograph, got {len(photos)}")
+    device = pick_device(arguments.device)
+    convolution = _convolution(arguments, device.type)
     weights = weights_of(arguments.weights, [arguments.model]).get(arguments.model)
-    model = load_model(arguments.model, weights).to(pick_device(arguments.device))
+    model = load_model(arguments.model, weights).to(device)
     model = on_backend(model, arguments.backend, temperature=arguments.temperature)
-    model = _on_convolution(model, arguments)
-    if hints := [*(read_hints(arguments.hints) if arguments.hints else ()), *map(parse_hint, arguments.hint)]:
-        if len(photos) > 1:
-            raise ValueError(f"--hint: hints belong to one photograph, got {len(photos)}")
+    model = _with_convolution(model, convolution, is_fp32=arguments.fp32)
+    if hints:
         model = HintedColorizer(model, hints, open_photo(photos[0].read_bytes(), photos[0].name).size)
     look = Look(
         arguments.temperature, arguments.working_px, arguments.pipeline, not arguments.fp32, arguments.saturation

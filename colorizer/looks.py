@@ -12,6 +12,7 @@ from tqdm import tqdm
 from colorizer.checkpoints import load_model
 from colorizer.metrics import colourfulness
 from colorizer.models import Colorizer
+from colorizer.models.base import ClassifyingColorizer
 from colorizer.pages import data_uri, lightness_and_colours, write_page
 from colorizer.photos import PhotoError, open_photo
 from colorizer.render import from_lab, predict_ab
@@ -70,7 +71,7 @@ def _section(name: str, image: Image.Image, network: Colorizer, longest_px: int)
 
     usual = coloured()
     rows = []
-    if network.temperature:
+    if isinstance(network, ClassifyingColorizer):  # to a regression it means nothing
         values = sorted({*TEMPERATURES, network.temperature})
         made = [(f"T = {t:g}", coloured(temperature=t), t == network.temperature) for t in values]
         rows.append(_row(name, "Temperature", "--temperature", L, made))

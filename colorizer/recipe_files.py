@@ -49,6 +49,10 @@ def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
             raise RecipeError(f"{path}: {key}: expected a whole number, got {value!r}")
         if expected is bool and not isinstance(value, bool):
             raise RecipeError(f"{path}: {key}: expected true or false, got {value!r}")
+        if expected is str and not isinstance(value, str):
+            raise RecipeError(f"{path}: {key}: expected text, got {value!r}")
+        if expected == dict[str, Any] and not isinstance(value, dict):
+            raise RecipeError(f"{path}: {key}: expected a table of arguments, got {value!r}")
     if "model" not in table or table["model"] not in MODELS:
         raise RecipeError(f"{path}: model: expected one of {', '.join(MODELS)}, got {table.get('model')!r}")
     for key, allowed in {
@@ -59,24 +63,41 @@ def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
     }.items():
         if table.get(key, allowed[0]) not in allowed:
             raise RecipeError(f"{path}: {key}: expected one of {', '.join(allowed)}, got {table[key]!r}")
-    if "betas" in table:
-        table["betas"] = tuple(table["betas"])
-    if "mix" in table:
-        table["mix"] = _shares(table["mix"], path)
-    if "milestones" in table:
-        table["milestones"] = tuple((int(at), float(factor)) for at, factor in table["milestones"])
+    for key, read, told in (
+        ("betas", _betas, "two numbers"),
+        ("milestones", _milestones, "[[step, factor], …]"),
+        ("mix", _shares, "positive numbers, one for each source of --data"),
+    ):
+        if key in table:
+            try:
+                table[key] = read(table[key])
+            except (TypeError, ValueError):
+                raise RecipeError(f"{path}: {key}: expected {told}, got {table[key]!r}") from None
     recipe = Recipe(**table)
     _check_together(recipe, path)
     return recipe
 
 
-def _shares(given: Any, path: Path) -> tuple[float, ...]:
-    numbers = [given] if isinstance(given, int | float) else given
-    if not isinstance(numbers, list | tuple) or not all(
-        isinstance(x, int | float) and not isinstance(x, bool) and 0 < x < math.inf for x in numbers
-    ):
-        raise RecipeError(f"{path}: mix: expected positive numbers, one for each source of --data, got {given!r}")
-    return tuple(float(x) for x in numbers)
+def _number(given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TypeError
+    return float(given)
+
+
+def _betas(given: Any) -> tuple[float, float]:
+    first, second = given
+    return _number(first), _number(second)
+
+
+def _milestones(given: Any) -> tuple[tuple[int, float], ...]:
+    return tuple((int(_number(at)), _number(factor)) for at, factor in given)
+
+
+def _shares(given: Any) -> tuple[float, ...]:
+    shares = tuple(map(_number, given if isinstance(given, list | tuple) else [given]))
+    if not all(0 < x < math.inf for x in shares):
+        raise ValueError
+    return shares
 
 
 def _check_together(recipe: Recipe, path: Path) -> None:

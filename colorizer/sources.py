@@ -47,9 +47,7 @@ class PhotoFile:
                 return file.read(self.place[1])
         if self.source.suffix.lower() == ".zip":
             return _open_zip(self.source, os.getpid()).read(self.name)
-        if self.source.is_dir():
-            return (self.source / self.name).read_bytes()
-        return self.source.read_bytes()
+        return (self.source / self.name).read_bytes()
 
 
 @lru_cache(maxsize=32)

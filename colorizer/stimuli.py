@@ -157,9 +157,7 @@ def _finish(part: Path, out: Path, manifest: dict[str, Any]) -> None:
     try:
         (part / f"manifest.{os.getpid()}.json").write_text(text + "\n", encoding="utf-8")
         (part / f"manifest.{os.getpid()}.json").replace(part / "manifest.json")
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
+        part.rename(out)  # also onto an empty folder
     except OSError:
         if not (out / "manifest.json").is_file():
             raise

@@ -1,13 +1,23 @@
 """Weights files: small, complete, checked, and never unpickled."""
 
+import json
 import pickle
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from colorizer import checkpoints
-from colorizer.checkpoints import CheckpointError, find_weights, load_checkpoint, load_model, save_checkpoint
+from colorizer.checkpoints import (
+    CheckpointError,
+    find_weights,
+    load_checkpoint,
+    load_model,
+    read_checkpoint,
+    save_checkpoint,
+)
 from colorizer.models.base import no_grad_eval
 from colorizer.models.zhang2016 import Zhang2016
 
@@ -69,3 +79,24 @@ def test_a_model_without_weights_says_how_to_train_them(monkeypatch: pytest.Monk
     monkeypatch.setattr(checkpoints, "SHIPPED", {})
     with pytest.raises(CheckpointError, match="python -m colorizer train zhang2016"):
         find_weights("zhang2016")
+
+
+@pytest.mark.parametrize(
+    ("story", "message"),
+    [
+        ({"format": "x/1"}, "expected format truehue-.*, got x/1"),
+        ({"model": "nobody"}, "unknown model 'nobody'; known:"),
+    ],
+    ids=["format", "model"],
+)
+def test_a_file_of_another_time_is_refused(
+    story: dict[str, str], message: str, model: Zhang2016, tmp_path: Path
+) -> None:
+    """Another format or a model that this version does not have: expected, got."""
+    save(tmp_path / "m.safetensors", model)
+    with safe_open(tmp_path / "m.safetensors", framework="pt") as file:
+        told = json.loads(file.metadata()["truehue"]) | story
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
+    save_file(tensors, tmp_path / "m.safetensors", metadata={"truehue": json.dumps(told)})
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(tmp_path / "m.safetensors")

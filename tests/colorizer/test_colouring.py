@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
+from colorizer import colouring
 from colorizer.cli import main
 from colorizer.colouring import Options, colour_files, targets_of
 from colorizer.models.base import Colorizer, no_grad_eval
@@ -163,3 +164,31 @@ def test_bfloat16_and_batches_change_little() -> None:
     a, b = (to_lab(np.asarray(colorize(photo, model=model, bf16=x)))[:, 1:] for x in (True, False))
     assert float((a - b).abs().mean()) < 0.5
     assert Look().bf16
+
+
+def test_photographs_of_many_shapes_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two fit one batch: what is decoded and not yet written stays within a few photographs."""
+    for i in range(14):
+        make_photo(i, size=(40 + 8 * i, 300)).save(tmp_path / f"{i:02d}.png")
+    photos = list_photos(tmp_path)
+    monkeypatch.setattr(colouring, "_IN_FLIGHT_PIXELS", 60_000)
+    decode, encode = colouring._decode, colouring._encode
+    inside, most = set(), 0
+
+    def decoding(photo, target, *rest):
+        nonlocal most
+        found = decode(photo, target, *rest)
+        inside.add(target)
+        most = max(most, len(inside))
+        return found
+
+    def encoding(waiting, ab):
+        written = encode(waiting, ab)
+        inside.discard(waiting.target)
+        return written
+
+    monkeypatch.setattr(colouring, "_decode", decoding)
+    monkeypatch.setattr(colouring, "_encode", encoding)
+    summary = colour_files(photos, targets_of(photos, tmp_path / "out"), Constant(), Options(batch=4, workers=1))
+    assert (len(summary.coloured), summary.refused, inside) == (14, [], set())
+    assert most <= 7  # 60,000 pixels are four or five of them; one or two are decoded ahead

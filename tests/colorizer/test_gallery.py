@@ -5,14 +5,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from colorizer import table
 from colorizer.cli import main
+from colorizer.evaluation_tables import Gallery
 from colorizer.gallery import GalleryError, write_gallery
 from colorizer.recipe import RecipeError
 from colorizer.recipe_files import read_recipe
 from colorizer.table import as_markdown, make_table, scaled
+
+from .conftest import make_photo
 
 
 def test_the_page_is_whole_in_itself_and_every_slider_has_a_name(photo_folder: Path, tmp_path: Path) -> None:
@@ -93,3 +97,29 @@ def test_a_trained_network_colours_by_its_recipes_and_its_models_name(
     capsys.readouterr()
     assert main(["models"]) == 0
     assert "trained here: runs/pix2pix-small" in capsys.readouterr().out
+
+
+def test_a_photograph_without_colours_has_no_original(tmp_path: Path) -> None:
+    """Grey before, and what a colorizer made of it; a page without any picture is refused."""
+    make_photo(1).convert("L").save(tmp_path / "old.png")
+    make_photo(2).save(tmp_path / "new.png")
+    n, _ = write_gallery([tmp_path], ["truehue-lite"], tmp_path / "g.html", longest_px=48)
+    page = (tmp_path / "g.html").read_text(encoding="utf-8")
+    assert n == 2
+    captions = [re.findall("<figcaption>(.*?)</figcaption>", part) for part in page.split("<section>")[1:]]
+    assert captions == [["real", "truehue-lite"], ["truehue-lite"]]
+    assert "Not shown" not in page
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.png").write_bytes(b"no")
+    with pytest.raises(GalleryError, match=r"no readable image among 1: .*x\.png"):
+        write_gallery([tmp_path / "bad"], ["gray"], tmp_path / "h.html")
+
+
+def test_the_gallery_of_an_evaluation_is_bounded(tmp_path: Path) -> None:
+    """Beyond so many photographs none is taken in, and a missing picture leaves no hole."""
+    gallery = Gallery(tmp_path, n_shown=1)
+    grey, colour = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 90, np.uint8)
+    for model, photo, rgb in (("grey", "a", grey), ("m", "a", colour), ("grey", "b", grey)):
+        gallery.add(model, photo, rgb)
+    assert list(gallery.rows) == ["a"]
+    assert [f.name for f in sorted((tmp_path / "images").iterdir())] == ["00000-grey.webp", "00000-m.webp"]

@@ -112,3 +112,14 @@ def test_the_command_writes_the_curve_as_json_and_as_a_plot(
     )
     assert json.loads((tmp_path / "c.json").read_text())["format"] == "truehue-hint-curve/1"
     assert (tmp_path / "c.png").stat().st_size > 5000
+
+
+def test_a_curve_that_cannot_be_is_refused(photo_folder: Path, tmp_path: Path) -> None:
+    """A model that takes no hints, fewer than none, and no photographs."""
+    with pytest.raises(HintError, match="wallner-alpha takes no hints"):
+        measure(no_grad_eval(WallnerAlpha()), [photo_folder], counts=(0,))
+    with pytest.raises(HintError, match="--counts: expected numbers of hints from 0, got -1"):
+        measure(Obedient(), [photo_folder], counts=(3, -1))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(HintError, match="no usable photograph in"):
+        measure(Obedient(), [tmp_path / "empty"], counts=(0,))

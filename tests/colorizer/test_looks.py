@@ -9,8 +9,8 @@ from PIL import Image
 
 from colorizer.checkpoints import load_model, save_checkpoint
 from colorizer.cli import main
-from colorizer.looks import SATURATIONS, TEMPERATURES, WORKING_PX
-from colorizer.models.zhang2016 import Zhang2016
+from colorizer.looks import SATURATIONS, TEMPERATURES, WORKING_PX, write_looks
+from colorizer.models.zhang2016 import Zhang2016, Zhang2016L2
 from colorizer.render import colorize
 
 from .conftest import make_photo
@@ -59,3 +59,17 @@ def test_saturation_multiplies_the_colours(weights: str) -> None:
     assert np.array_equal(np.asarray(colorize(photo, model, saturation=1.0)), np.asarray(colorize(photo, model)))
     with pytest.raises(ValueError, match="saturation: expected 0 to 4, got 9"):
         colorize(Image.new("RGB", (32, 32)), model, saturation=9)
+
+
+def test_a_grey_photograph_has_no_own_colours_and_a_regression_no_temperature(tmp_path: Path) -> None:
+    """Rows and pictures that would mean nothing are not there."""
+    path = tmp_path / "l2.safetensors"
+    model = Zhang2016L2(width=0.0625)
+    save_checkpoint(path, model, arguments={"width": 0.0625}, recipe={}, results={}, seen_phashes=[])
+    make_photo(1, size=(60, 48)).convert("L").save(tmp_path / "old.png")
+    write_looks([tmp_path / "old.png"], "zhang2016-l2", tmp_path / "p.html", weights=str(path))
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "own colours" not in page
+    assert "Not shown" not in page
+    assert "--temperature" not in page
+    assert page.count("<img ") == len({*SATURATIONS, 1.0}) + len({*WORKING_PX, model.working_px}) + 1

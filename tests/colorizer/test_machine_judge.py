@@ -67,5 +67,7 @@ def test_the_command_judges_and_says_that_it_is_a_screen(tmp_path: Path, capsys:
     assert gray["ci_low"] <= gray["mean"] <= gray["ci_high"]
     assert gray["mean"] < 0.2
     assert "not an estimate of a fool rate" in capsys.readouterr().out
+    assert main([*arguments[:-2], "--limit", "20", "--folds", "21"]) == 2
+    assert "expected 2 to 20 folds, as many as there are different photographs, got 21" in capsys.readouterr().err
     assert main([*arguments, "--limit", "19"]) == 2
     assert "at least 20 photographs" in capsys.readouterr().err

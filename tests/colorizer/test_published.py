@@ -20,6 +20,7 @@ from torch import Tensor
 from colorizer import weights_by_name
 from colorizer.ab_bins import bin_centres
 from colorizer.checkpoints import CheckpointError, load_checkpoint, load_model
+from colorizer.foreign import ForeignWeightsError, read_caffemodel, read_foreign
 from colorizer.weights_by_name import PUBLISHED, PublishedWeights, WeightsError, fetch
 
 # (block, its convolutions' places, channels in and out, strides, dilation): the released module, from its own table.
@@ -200,10 +201,14 @@ class _Ranges(http.server.BaseHTTPRequestHandler):
     content = b""
     asked: list[str]
     cut_after: int | None = None
+    gone = False
 
     def do_GET(self) -> None:
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
         self.asked.append(self.headers.get("Range", ""))
+        if self.gone:
+            self.send_error(404)
+            return
         if start >= len(self.content):
             self.send_error(416)
             return
@@ -290,3 +295,57 @@ def test_published_names_stand_beside_our_own(tmp_path: Path, monkeypatch: pytes
     assert load_model("zhang2016", weights="zhang2016-pytorch-v2").name == "zhang2016-pytorch-v2"
     with pytest.raises(CheckpointError, match="a judge"):
         load_model("zhang2016", weights="vgg16-imagenet")
+
+
+def test_a_download_that_was_whole_already_is_only_checked(server: type[_Ranges]) -> None:
+    """Ended between the last byte and the check: the server has no more (416), and the hash decides."""
+    folder = weights_by_name.cache_folder()
+    folder.mkdir(parents=True)
+    (folder / "w.pth.part").write_bytes(server.content)
+    assert fetch(PUBLISHED["test-weights"]).read_bytes() == server.content
+    assert server.asked == ["bytes=300000-"]
+
+
+def test_an_address_that_serves_nothing_is_told(server: type[_Ranges]) -> None:
+    """404, and an address that is none: one line with what to do by hand."""
+    server.gone = True
+    with pytest.raises(WeightsError, match=r"cannot fetch http.*404.*; put w\.pth .* by hand"):
+        fetch(PUBLISHED["test-weights"])
+    with pytest.raises(WeightsError, match="expected an http"):
+        fetch(PublishedWeights("odd", "", "o.pth", "file:///etc/passwd", ""))
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A short field of bytes in protobuf's wire format."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def test_blobs_as_old_caffe_wrote_them(tmp_path: Path) -> None:
+    """Sizes as num, channels, height, width; numbers one by one; other fields passed over; what is no layer, too."""
+    values = np.arange(6, dtype="<f4")
+    old = b"".join(bytes([n << 3, size]) for n, size in ((1, 1), (2, 1), (3, 2), (4, 3)))
+    old += b"".join(bytes([5 << 3 | 5]) + v.tobytes() for v in values)
+    old += field(6, values.tobytes())  # its gradient
+    unpacked = field(7, bytes([1 << 3, 3, 1 << 3, 2, 2 << 3, 9])) + field(5, values.tobytes())
+    layer = field(1, b"ip") + field(7, old) + field(7, unpacked)
+    # layer is field 100, whose key takes two bytes
+    net = bytes([3 << 3 | 1]) + bytes(8) + bytes([100 << 3 & 127 | 2 | 128, 100 >> 4, len(layer)]) + layer
+    (tmp_path / "old.caffemodel").write_bytes(net)
+    blobs = read_caffemodel(tmp_path / "old.caffemodel")
+    assert {k: tuple(v.shape) for k, v in blobs.items()} == {"ip.0": (1, 1, 2, 3), "ip.1": (3, 2)}
+    assert blobs["ip.0"].flatten().tolist() == blobs["ip.1"].flatten().tolist() == list(range(6))
+    (tmp_path / "odd.caffemodel").write_bytes(net + bytes([1 << 3 | 3]))
+    with pytest.raises(ForeignWeightsError, match="wire type 3 is none of protobuf's"):
+        read_caffemodel(tmp_path / "odd.caffemodel")
+
+
+def test_a_state_dict_inside_a_training_checkpoint_is_found(tmp_path: Path) -> None:
+    """Whole training states (`{"epoch": …, "state_dict": …}`) and DataParallel's `module.` are unwrapped."""
+    torch.save({"epoch": 3, "state_dict": {"module.a": torch.ones(2)}}, tmp_path / "c.pth")
+    found = read_foreign(tmp_path / "c.pth", "truehue-checkpoint/1")
+    assert found is not None
+    assert (list(found.state), found.flavour) == (["a"], "pytorch")
+    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "e.pth")
+    with pytest.raises(ForeignWeightsError, match="expected a state dict of tensors"):
+        read_foreign(tmp_path / "e.pth", "truehue-checkpoint/1")

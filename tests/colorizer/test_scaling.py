@@ -158,3 +158,20 @@ def test_what_a_machine_cannot_do_is_refused(tmp_path: Path) -> None:
             pick_device("cuda")
     with pytest.raises(RecipeError, match="multiple of 1 micro-batches x 3 processes"):
         Run(TINY, tmp_path, World(0, 3), resume=False, compiled=False, synchronised_norm=False)
+
+
+def test_check_of_too_few_photographs_is_refused_after_it_was_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No step is measured on nothing; of many refused ones the first are named, the others counted."""
+    for i in range(22):
+        (tmp_path / f"{i:02d}.jpg").write_bytes(b"no")
+    run = ["train", "zhang2016-half", "--data", str(tmp_path), "--device", "cpu", "--check", "--workers", "0"]
+    assert main(run) == 2
+    told = capsys.readouterr()
+    assert "0 photographs are usable, 22 are not" in told.out
+    assert "  19.jpg: " in told.out
+    assert "  20.jpg: " not in told.out
+    assert "  … and 2 more" in told.out
+    assert "a step takes" not in told.out
+    assert "error: expected at least 8 usable photographs, got 0" in told.err

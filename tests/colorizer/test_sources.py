@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import os
 import tarfile
 import threading
 import zipfile
@@ -142,3 +143,40 @@ def test_the_prior_of_a_data_set_is_its_colours_smoothed(tmp_path: Path) -> None
     report = compute_prior([folder], tmp_path / "prior.npy", sigma=5.0)
     assert (report.n_photos, report.n_refused) == (4, {"unreadable": 1})
     assert float(load_prior(tmp_path / "prior.npy").sum()) == pytest.approx(1.0)
+
+
+def test_a_pipe_among_photographs_is_left_alone(tmp_path: Path) -> None:
+    """Reading it would wait for ever; a link to nothing is listed, so that it is refused by name."""
+    (tmp_path / "a.png").write_bytes(png(1))
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert [p.name for p in list_photos(tmp_path)] == ["a.png", "gone.png"]
+
+
+def test_a_torchvision_set_gets_its_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`torchvision:STL10:test:FOLDER` asks for the test part; without a split torchvision's own default holds."""
+    import torchvision.datasets
+
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(torchvision.datasets, "STL10", lambda **options: (asked.append(options), [])[1])
+    monkeypatch.setattr(torchvision.datasets, "CIFAR100", lambda **options: (asked.append(options), [])[1])
+    for text in ("STL10:test", "STL10", "CIFAR100:test", "CIFAR100"):
+        assert list_photos(f"torchvision:{text}:{tmp_path}") == []
+    assert asked == [
+        {"root": str(tmp_path), "split": "test"}, {"root": str(tmp_path)},
+        {"root": str(tmp_path), "train": False}, {"root": str(tmp_path), "train": True},
+    ]  # fmt: skip
+
+
+def test_small_and_missing_photographs_are_refused_by_reason(tmp_path: Path) -> None:
+    """Each with its size and what is needed; a prior of nothing says what was there instead."""
+    make_photo(1, size=(40, 15)).save(tmp_path / "small.png")
+    make_photo(2, size=(40, 16)).save(tmp_path / "enough.png")
+    photos, refused = scan_photos([tmp_path], longest_px=64, shortest_px=16)
+    assert [p.name for p in photos] == ["enough.png"]
+    assert [(r.name, r.reason, r.detail) for r in refused] == [("small.png", "too_small", "40 x 15, needs 16")]
+    (tmp_path / "enough.png").unlink()
+    make_photo(3).convert("L").save(tmp_path / "small.png")
+    with pytest.raises(PriorError, match=r"expected colour photographs in .*, got none \(\{'grey': 1\}\)"):
+        compute_prior([tmp_path], tmp_path / "prior.npy", sigma=5.0)
+    assert not (tmp_path / "prior.npy").exists()

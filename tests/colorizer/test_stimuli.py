@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
+from colorizer import stimuli
 from colorizer.checkpoints import save_checkpoint
 from colorizer.cli import main
 from colorizer.evaluate import evaluate
@@ -258,3 +260,79 @@ def test_the_obvious_control_has_the_complements_of_the_photographs_colours(
         if weak.any():
             off = (obvious[:, 1:] + 1.5 * real[:, 1:]).abs()
             assert float(off[weak.expand_as(off)].quantile(0.9)) < 2
+
+
+def test_an_empty_folder_becomes_the_set_and_a_set_needs_a_condition(photo_folder: Path, tmp_path: Path) -> None:
+    """`--out` may be there already if nothing is in it; without any condition nothing is rendered."""
+    (tmp_path / "set").mkdir()
+    manifest = render_stimuli(photo_folder, ["gray"], tmp_path / "set", Settings(size_px=64, n_requested=2))
+    assert json.loads((tmp_path / "set" / "manifest.json").read_text())["images"] == manifest["images"]
+    with pytest.raises(StimuliError, match="expected at least one condition: --model or --fake"):
+        render_stimuli(photo_folder, [], tmp_path / "other", Settings(size_px=64))
+
+
+def test_pictures_that_are_missing_are_no_set(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody removes a picture while others are rendered: an error, and the set does not appear."""
+    write = stimuli.write_pictures
+
+    def write_and_lose(*arguments, **options):
+        write(*arguments, **options)
+        next((tmp_path / "set.part" / "images").iterdir()).unlink()
+
+    monkeypatch.setattr(stimuli, "write_pictures", write_and_lose)
+    with pytest.raises(StimuliError, match="1 pictures are missing although all were rendered; call again"):
+        render_stimuli(photo_folder, ["gray"], tmp_path / "set", Settings(size_px=64, n_requested=2))
+    assert not (tmp_path / "set").exists()
+    monkeypatch.undo()
+    assert len(render_stimuli(photo_folder, ["gray"], tmp_path / "set", Settings(size_px=64, n_requested=2))["stimuli"])
+
+
+def test_of_two_hosts_that_finish_at_once_one_makes_the_set(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other finds it made and is content; where nobody made it, the disk's error is told."""
+    rename = Path.rename
+
+    def other_was_faster(part: Path, out: Path) -> Path:
+        renamed = rename(part, out)
+        if out == tmp_path / "set":
+            raise FileNotFoundError(part)
+        return renamed
+
+    settings = Settings(size_px=64, n_requested=2)
+    monkeypatch.setattr(Path, "rename", other_was_faster)
+    render_stimuli(photo_folder, ["gray"], tmp_path / "set", settings)
+    assert (tmp_path / "set" / "manifest.json").is_file()
+
+    def refuse(part: Path, out: Path) -> Path:
+        if out == tmp_path / "denied":
+            raise PermissionError("no")
+        return rename(part, out)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        render_stimuli(photo_folder, ["gray"], tmp_path / "denied", settings)
+
+
+def test_originals_that_are_none_are_refused(photo_folder: Path, tmp_path: Path) -> None:
+    """`--originals` with a broken file only names it; of a group one is enough."""
+    archive, originals = tmp_path / "archive", tmp_path / "originals"
+    archive.mkdir()
+    originals.mkdir()
+    for seed in (30, 31, 32):
+        make_photo(seed, size=(96, 80)).convert("L").save(archive / f"{seed}.png")
+    (originals / "bad.png").write_bytes(b"no")
+    render_them = partial(render_stimuli, archive, ["gray"], settings=Settings(size_px=64), has_original=False)
+    with pytest.raises(StimuliError, match=r"no usable colour photograph for --originals: bad\.png: not an image"):
+        render_them(out=tmp_path / "set", originals=originals)
+    make_photo(1).save(originals / "one.png")
+    make_photo(2).save(originals / "two.png")
+    (originals / "CREDITS.csv").write_text("file,group\none.png,couple\ntwo.png,couple\n")
+    manifest = render_them(out=tmp_path / "set", originals=originals)
+    assert [i["group"] for i in manifest["images"] if i.get("has_original", True)] == ["couple"]
+    assert "one photograph of couple is enough" in {r["detail"] for r in manifest["refused"]}
+    (originals / "CREDITS.csv").write_text("name,group\none.png,couple\n")
+    with pytest.raises(StimuliError, match=r"CREDITS\.csv: expected a column `file`, got \['name', 'group'\]"):
+        render_them(out=tmp_path / "third", originals=originals)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from colorizer.checkpoints import load_checkpoint, read_checkpoint
 from colorizer.data import Crops, Photo, ResumableBatches, read_photos, split_holdout
+from colorizer.distributed import World
 from colorizer.mixing import Mixture
 from colorizer.photos import perceptual_hash
 from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
@@ -253,3 +254,60 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert factors[-1] == pytest.approx(0.01)
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert learning_rate_factor(10**6, Recipe(model="zhang2016")) == 1.0
+
+
+def test_what_a_run_cannot_be_built_from_is_refused(tmp_path: Path) -> None:
+    """No encoder to start from ImageNet, arguments that the model does not know, synchronised BatchNorm on a CPU."""
+
+    def build(recipe: Recipe, *, synchronised_norm: bool = False) -> Run:
+        run = Run(recipe, tmp_path, World(), resume=False, compiled=False, synchronised_norm=synchronised_norm)
+        run.build("")
+        return run
+
+    with pytest.raises(RecipeError, match='zhang2016 has no encoder with ImageNet weights; use start = "scratch"'):
+        build(replace(TINY, start="imagenet"))
+    with pytest.raises(RecipeError, match=r"arguments: .*unexpected keyword argument 'depth'"):
+        build(replace(TINY, arguments={"depth": 3}))
+    with pytest.raises(RecipeError, match="--sync-batchnorm: torch has it for GPUs only"):
+        build(TINY, synchronised_norm=True)
+    lite = read_recipe("truehue-lite", {"start": "imagenet", "bf16": False})
+    begun, other = (build(replace(lite, start=start)).networks["model"] for start in ("imagenet", "scratch"))
+    stems = [next(v for k, v in n.state_dict().items() if "encoder.stem" in k) for n in (begun, other)]
+    assert not torch.equal(*stems)
+
+
+def test_a_run_goes_on_longer_than_it_was_begun_but_with_as_many_processes(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`steps` may be changed at --resume, and the checkpoint says so; two processes do not continue one."""
+    keep = Run._keep
+
+    def keep_and_interrupt(run: Run) -> None:
+        keep(run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_keep", keep_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, [photo_folder], tmp_path / "run", workers=0)
+    monkeypatch.undo()
+    two = Run(TINY, tmp_path / "run", World(0, 2), resume=True, compiled=False, synchronised_norm=False)
+    with pytest.raises(RecipeError, match="was run by 1 processes, now 2; resume with as many"):
+        two.build("")
+    path = train(replace(TINY, steps=4), [photo_folder], tmp_path / "run", resume=True, workers=0)
+    assert read_checkpoint(path).results["changes"] == [{"at_step": 2, "steps_before": 6, "steps": 4}]
+
+
+def test_compile_hands_every_network_to_torch(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is compiled is what learns (torch.compile itself needs a C++ compiler)."""
+    compiled: list[type] = []
+    monkeypatch.setattr(torch, "compile", lambda network: (compiled.append(type(network)), network)[1])
+    train(replace(TINY, steps=1), [photo_folder], tmp_path / "run", workers=0, compiled=True)
+    assert [t.__name__ for t in compiled] == ["Zhang2016"]
+
+
+def test_a_share_of_a_source_without_photographs_is_refused() -> None:
+    """All of the second source may have been held out."""
+    with pytest.raises(ValueError, match="mix: source 2 has no usable photograph to train on"):
+        Mixture([0, 0, 0], (0.5, 0.5), seed=0)
