@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, inspect, make_url, select
+from sqlalchemy import URL, func, inspect, make_url, select
 from sqlalchemy.exc import OperationalError
 
 from study import db
@@ -160,9 +160,11 @@ def _run(program: str, database_url: str, *arguments: str, is_target: bool = Fal
     path = shutil.which(program)
     if path is None:
         raise BackupError(f"{program} is missing; install PostgreSQL's client programs (postgresql-client)")
-    url = make_url(database_url).set(drivername="postgresql")
+    url = make_url(database_url)
     environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
-    target = url.set(password=None).render_as_string(hide_password=False)
+    # Made anew: URL.set() takes None for "as it is", and the password would stay.
+    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    target = bare.render_as_string(hide_password=False)
     done = subprocess.run(  # noqa: S603 - PostgreSQL's own program, no shell
         [path, *arguments, "--dbname", target], env=environment, capture_output=True, text=True, check=False
     )

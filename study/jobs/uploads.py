@@ -1,7 +1,9 @@
 """Files that researchers send: kept under random names, looked into before anything else is done with them."""
 
 import secrets
+import shutil
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -116,11 +118,9 @@ def unpack_set(archive: Path, scratch: Path) -> Path:
                 raise JobError(f"{entry.filename}: leads out of the set; zip a stimulus set's folder as it is")
             target = scratch / inner
             target.parent.mkdir(parents=True, exist_ok=True)
-            with source.open(entry) as read, target.open("wb") as write:
-                left = entry.file_size
-                while chunk := read.read(min(CHUNK, left + 1)):
-                    left -= len(chunk)
-                    if left < 0:
-                        raise JobError(f"{entry.filename}: longer than the zip says")
-                    write.write(chunk)
+            try:
+                with source.open(entry) as read, target.open("wb") as write:
+                    shutil.copyfileobj(read, write)  # gives no more than the zip's directory says
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+                raise JobError(f"{entry.filename} cannot be unpacked ({error}); pack the zip again") from None
     return scratch

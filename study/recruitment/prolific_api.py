@@ -64,9 +64,13 @@ class ProlificApi:
         """List the submissions of a study. Raises ProlificError."""
         path: str | None = f"/api/v1/studies/{_name(study_id)}/submissions/"
         found: list[Submission] = []
-        for _ in range(MAX_PAGES):
-            if path is None:
-                break
+        n_pages = 0
+        while path is not None:
+            n_pages += 1
+            if n_pages > MAX_PAGES:
+                raise ProlificError(
+                    f"Prolific names more than {MAX_PAGES} pages of submissions; its API may have changed"
+                )
             reply = self._send("GET", path)
             if not isinstance(reply, dict) or not isinstance(reply.get("results"), list):
                 raise ProlificError("Prolific's answer has no list of results; its API may have changed")

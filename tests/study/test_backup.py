@@ -9,7 +9,7 @@ from conftest import NOW, SMALL, Participant
 from sqlalchemy import func, select
 
 from study import create_app
-from study.backup import BackupError, read_backup, write_backup
+from study.backup import BackupError, _run, _sha256, read_backup, write_backup
 from study.config import read_settings
 from study.db import Database, upgrade
 from study.definition import parse_definition
@@ -135,3 +135,118 @@ def test_a_backup_of_postgresql_comes_back(postgresql_server, postgresql_url, st
         for each in (database, target, app.extensions["truehue"].desk.database):
             each.dispose()
         postgresql_server.drop("restored")
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """An instance that holds nothing, and its database."""
+    settings = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "empty")})
+    database = Database(settings.database_url)
+    yield settings, database
+    database.dispose()
+
+
+def test_an_instance_without_sets_and_with_its_key_elsewhere_is_saved_and_comes_back(tmp_path):
+    """No folder of sets, no reports, no key in the backup: the environment's stays the only one."""
+    key = {"TRUEHUE_SECRET_KEY": "k" * 40}
+    there = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "one"), **key})
+    there.prepare()
+    database = Database(there.database_url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("CREATE TABLE other (x INTEGER)")
+    about = write_backup(database, there, tmp_path / "b", now=NOW)
+    assert about["n_rows"] == {}
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"backup.json", "truehue.sqlite3"}
+    database.dispose()
+    (tmp_path / "b" / "truehue.sqlite3").unlink()
+    with sqlite3.connect(tmp_path / "b" / "truehue.sqlite3") as connection:
+        connection.execute("VACUUM")
+    connection.close()
+    told = json.loads((tmp_path / "b" / "backup.json").read_text())
+    told["database_sha256"] = _sha256(tmp_path / "b" / "truehue.sqlite3")
+    (tmp_path / "b" / "backup.json").write_text(json.dumps(told))
+    (tmp_path / "b" / "secret_key").write_text("another key")
+    back = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "two"), **key})
+    target = Database(back.database_url)
+    read_backup(target, back, tmp_path / "b")
+    target.dispose()
+    assert back.secret_key == b"k" * 40
+    assert not (back.instance / "secret_key").exists()
+
+
+def test_a_backup_that_does_not_fit_the_instance_changes_nothing(desk, settings, study, tmp_path, empty):
+    """Another kind of database, a lost database, a folder of sets that is not empty: one line each."""
+    there, database = empty
+    out = tmp_path / "b"
+    write_backup(desk.database, settings, out, now=NOW)
+    told = json.loads((out / "backup.json").read_text())
+    (out / "truehue.sqlite3").rename(out / "truehue.dump")
+    (out / "backup.json").write_text(json.dumps(told | {"database": "truehue.dump"}))
+    with pytest.raises(BackupError, match=r"holds truehue\.dump, and DATABASE_URL names another kind of database"):
+        read_backup(database, there, out)
+    for name in ("truehue.sqlite3", "../secret_key", None):
+        (out / "backup.json").write_text(json.dumps(told | {"database": name}))
+        with pytest.raises(BackupError, match=f"its database {name!r} is missing; use another backup"):
+            read_backup(database, there, out)
+    (out / "backup.json").write_text("[]")
+    with pytest.raises(BackupError, match="expected format truehue-backup/1"):
+        read_backup(database, there, out)
+    (out / "truehue.dump").rename(out / "truehue.sqlite3")
+    (out / "backup.json").write_text(json.dumps(told))
+    (there.stimuli / "mine").mkdir(parents=True)
+    with pytest.raises(BackupError, match="stimuli is not empty; restore into an empty TRUEHUE_INSTANCE"):
+        read_backup(database, there, out)
+    assert [path.name for path in there.instance.iterdir()] == ["stimuli"]
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing(desk, settings, study, tmp_path):
+    """A file where a folder should be; a database that is damaged inside."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BackupError, match=r"cannot be written .*; free some space, or name another"):
+        write_backup(desk.database, settings, tmp_path / "file" / "b", now=NOW)
+    with desk.database.writing() as connection:
+        connection.exec_driver_sql("CREATE TABLE broken (x INTEGER CHECK (x > 0))")
+    raw = sqlite3.connect(settings.instance / "truehue.sqlite3")
+    raw.execute("PRAGMA ignore_check_constraints = ON")
+    raw.execute("INSERT INTO broken VALUES (-1)")
+    raw.commit()
+    raw.close()
+    with pytest.raises(BackupError, match="is damaged: CHECK constraint failed in broken; restore the newest good"):
+        write_backup(desk.database, settings, tmp_path / "b", now=NOW)
+    assert {path.name for path in tmp_path.iterdir() if "b" in path.suffix or path.name.endswith("b")} == set()
+    assert not (tmp_path / ".b.part").exists()
+
+
+def test_a_database_that_does_not_answer_is_one_line(tmp_path, desk, settings, study):
+    """Before anything is written."""
+    out = tmp_path / "b"
+    write_backup(desk.database, settings, out, now=NOW)
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    there = read_settings({"TRUEHUE_INSTANCE": str(tmp_path / "r"), "DATABASE_URL": url})
+    database = Database(there.database_url)
+    with pytest.raises(BackupError, match="the database does not answer; check DATABASE_URL"):
+        read_backup(database, there, out)
+    database.dispose()
+    assert not there.instance.exists()
+
+
+@pytest.mark.outside
+def test_a_program_of_postgresql_fails_in_one_line_and_never_sees_the_password_as_an_argument(tmp_path, monkeypatch):
+    """Missing: what to install. Failing: its last line, or that it gave none."""
+    url = "postgresql+psycopg://me:pass-word@db.example/truehue"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackupError, match=r"pg_dump is missing; install .* \(postgresql-client\)"):
+        _run("pg_dump", url)
+    program = tmp_path / "pg_restore"
+    program.write_text(
+        f'#!/bin/sh\necho "$* / $PGPASSWORD" > {tmp_path}/given\necho first >&2\necho no room >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    with pytest.raises(BackupError) as caught:
+        _run("pg_restore", url, "--no-owner", is_target=True)
+    assert str(caught.value) == "pg_restore failed and changed nothing: no room"
+    given = (tmp_path / "given").read_text()
+    assert given == "--no-owner --dbname postgresql://me@db.example/truehue / pass-word\n"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(BackupError, match="pg_restore failed: no reason given"):
+        _run("pg_restore", "postgresql+psycopg://me@db.example/truehue")

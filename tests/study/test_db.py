@@ -1,6 +1,7 @@
 """Migrations on both databases, and the study on PostgreSQL."""
 
 import threading
+from datetime import datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,6 +16,7 @@ from study.definition import parse_definition
 from study.export import write_export
 from study.lifecycle import change
 from study.models import Base, SessionRow
+from study.models.base import Utc
 from study.simulate import Parameters, simulate
 from study.studies import create_study
 
@@ -168,3 +170,9 @@ def test_the_url_of_postgresql_may_be_written_either_way():
     """As platforms write it, and as SQLAlchemy does."""
     for prefix in ("postgres", "postgresql", "postgresql+psycopg"):
         assert read_settings({"DATABASE_URL": f"{prefix}://u@h/d"}).database_url == "postgresql+psycopg://u@h/d"
+
+
+def test_times_have_a_zone():
+    """A naive one is a mistake of ours, found before it is stored."""
+    with pytest.raises(ValueError, match="expected a time with a zone"):
+        Utc().process_bind_param(datetime(2026, 11, 22, 10, 0), None)  # noqa: DTZ001
