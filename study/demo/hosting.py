@@ -67,6 +67,7 @@ def host_until_ctrl_c(
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 def has_display() -> bool:

@@ -51,11 +51,12 @@ def test_the_server_answers_until_ctrl_c_and_takes_its_worker_along(app, setting
     started = []
     popen = subprocess.Popen
     monkeypatch.setattr(hosting.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1])
+    monkeypatch.setattr(hosting, "START_TIMEOUT_S", 600)  # a crowded machine is no failure
     port = free_port()
     seen = []
 
     def look() -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=300) as page:
             seen.append(page.status)
         signal.raise_signal(signal.SIGTERM)
 
@@ -87,6 +88,7 @@ class Process:
 
     def kill(self) -> None:
         self.done.append("kill")
+        self.returncode = -9
 
 
 def host(monkeypatch, process, begin=lambda: None, reached=True):
@@ -178,7 +180,7 @@ def test_the_demonstration_says_where_it_is_and_its_link_opens_the_console(
     assert "Take the test:   http://127.0.0.1:8123/\n" in said
     assert f"the answers stay in {place}" in said
     assert hosted.opened == ["http://127.0.0.1:8123/"]
-    assert hosted.built.get(timeout=60) == "demo-simulated"
+    assert hosted.built.get(timeout=300) == "demo-simulated"
     assert hosted.checked == [("127.0.0.1", 8123)]
     (given,) = hosted.given
     assert (given["host"], given["port"], given["is_worker_wanted"]) == ("127.0.0.1", 8123, True)
@@ -302,7 +304,7 @@ def test_a_class_is_told_its_address_and_the_projectors(run_class, hosted, place
     assert "No local network" not in done.output
     assert asked == [(classroom.SAMPLES, {"ann": Path("out/ann")})], "a student's pictures go with the samples"
     assert hosted.opened == [f"http://192.0.2.7:8124/class/{key}/"]
-    assert hosted.built.get(timeout=60) == "8b-recorded"
+    assert hosted.built.get(timeout=300) == "8b-recorded"
     (given,) = hosted.given
     assert (given["host"], given["port"], given["is_worker_wanted"]) == ("0.0.0.0", 8124, False)
     assert given["environment"]["TRUEHUE_CLASS"] == "8b"
