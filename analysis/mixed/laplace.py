@@ -58,7 +58,6 @@ class Laplace:
         self.u_P = np.zeros(cells.n_people)
         self.z_J = np.zeros(cells.n_columns)
         self.factor: Factor | None = None
-        self.n_evaluations = 0
 
     def spread(self, theta: Floats) -> Spread:
         """Read the standard deviations out of θ."""
@@ -149,7 +148,6 @@ class Laplace:
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         """F(θ) and its gradient."""
         cells = self.cells
-        self.n_evaluations += 1
         beta_K, spread = theta[: cells.n_conditions], self.spread(theta)
         sd, half_BB = spread.participant, spread.half(cells.width)
         mu_T, joint = self._mode(beta_K, sd, half_BB)

@@ -121,6 +121,25 @@ def test_shrinkage_by_hand():
     np.testing.assert_allclose(shrunken_rates([2, 2, 2], n), 0.5)
 
 
+@pytest.mark.parametrize(
+    ("k", "n", "wanted"),
+    [
+        # p = .5, Σ n (p_g − p)² / p(1−p) = 2, (2 − 1) / (8 − 4 − 1)
+        ([1, 3], [4, 4], 1 / 3),
+        # p = 1/3, the sum 3, (3 − 1) / (3 − 5/3 − 1) = 6, and 1 is the most
+        ([1, 0], [1, 2], 1),
+        ([0, 0, 0], [4, 4, 4], 0),
+        ([4, 4], [4, 4], 0),
+        ([2], [4], 0),
+        # One trial each says nothing of what is alike within a group.
+        ([1, 0, 1], [1, 1, 1], 0),
+    ],
+)
+def test_the_correlation_by_hand_and_where_there_is_none(k, n, wanted):
+    """Two groups are enough; nobody, everybody, one group and groups of one have none, without a division by zero."""
+    assert intraclass_correlation(k, n) == pytest.approx(wanted)
+
+
 def test_correlation_recovers_a_beta_binomial():
     """Groups from a beta with correlation .2 give .2 back."""
     rng = np.random.default_rng(6)

@@ -102,6 +102,46 @@ def test_gradient_is_that_of_the_likelihood(n_people, n_images, has_interaction)
         assert gradient[at] == pytest.approx(slope, abs=1e-5)
 
 
+@pytest.fixture
+def small():
+    """Cells of a small study and a θ = (β, σ_P, σ_I, σ_IC) of theirs, with F and its gradient from a cold start."""
+    y, *codes = simulate(1, 20, 12, 600)
+    cells, theta = count_cells(y, *codes, by_condition=True), np.array([-1.0, -0.3, 0.6, 0.9, 0.3])
+    return cells, theta, Laplace(cells, has_interaction=True)(theta)
+
+
+@pytest.mark.parametrize("far", [[9, -9, 8, 8, 5], [-12, 12, 3, 6, 2], [0, 0, 0.01, 0.01, 0.01]])
+def test_the_mode_is_found_from_anywhere(small, far):
+    """Newton's steps are halved where they overshoot: F is the same after any θ before."""
+    cells, theta, (value, gradient) = small
+    warm = Laplace(cells, has_interaction=True)
+    warm(np.array(far, dtype=float))
+    assert warm(theta)[0] == pytest.approx(value, abs=1e-9)
+    np.testing.assert_allclose(warm(theta)[1], gradient, atol=1e-7)
+
+
+def test_a_poor_factor_is_made_anew(small, monkeypatch):
+    """Where conjugate gradients do not get there, the factor of this very point is exact."""
+    cells, theta, (value, gradient) = small
+    monkeypatch.setattr("analysis.mixed.laplace.MAX_CONJUGATE", 0)
+    found = Laplace(cells, has_interaction=True)(theta)
+    assert found[0] == pytest.approx(value, abs=1e-9)
+    np.testing.assert_allclose(found[1], gradient, atol=1e-7)
+
+
+def test_the_guessed_curvature_is_near_the_real_one(small):
+    """For β within 5 % of the gradient's own differences; for the sds within a factor of 3."""
+    cells, theta, _ = small
+    laplace = Laplace(cells, has_interaction=True)
+    laplace(theta)
+    guess = laplace.curvature(theta)
+    real = np.array([(laplace(theta + h)[1] - laplace(theta - h)[1]) / 2e-4 for h in 1e-4 * np.eye(5)])
+    np.testing.assert_allclose(guess[:2, :2], real[:2, :2], rtol=0.05)
+    ratio = np.diag(guess)[2:] / np.diag(real)[2:]
+    assert (ratio > 1).all()
+    assert (ratio < 3).all()
+
+
 def test_quadrature_is_the_integral():
     """25 adaptive nodes equal the integral over the random effect done by brute force."""
     rng = np.random.default_rng(3)

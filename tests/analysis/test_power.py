@@ -3,10 +3,13 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
+from analysis import fool_rate
 from analysis.cli import main
-from analysis.power import Plan, advise, limit_point, power_curves, simulate_point
+from analysis.power import Plan, Point, advise, limit_point, power_curves, sheet_of, simulate_point
+from analysis.simulation import Simulator
 
 CONTRAST = Plan("difference", (0.37, 0.32))
 
@@ -117,6 +120,116 @@ def test_a_target_is_asked_with_a_rate_of_its_own_and_answered_as_json(capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("To tell 32% from the declared target of 10%")
     assert "hours of people's time." in printed
+
+
+def advice(plan, *sizes, limit=1.0):
+    """What is advised for 40 photographs by simulated sizes (participants, power) and their limit, layouts alike."""
+    rows = [
+        Point(comparison, n, 40, power, 0.01, 0.1)
+        for comparison in plan.comparisons
+        for n, power in ((math.inf, limit), *sizes[::-1])
+    ]
+    found = advise(plan, rows)
+    assert [one.comparison for one in found] == list(plan.comparisons)
+    assert {one.n_images for one in found} == {40}
+    assert {(one.n_participants, one.limit) for one in found} == {(found[0].n_participants, limit)}
+    return found[0]
+
+
+NORMAL_1, NORMAL_2 = 0.8413447, 0.9772499
+ONE = Plan("precision", (0.3,), aim=0.05, asked_power=NORMAL_1)
+TWO = Plan("difference", (0.4, 0.3), asked_power=NORMAL_1)
+
+
+def test_advice_is_read_off_between_two_sizes():
+    """Straight in probit against log participants: z = 1 lies half way from (100, z = 0) to (400, z = 2), at 200."""
+    found = advice(ONE, (10, 0.02), (100, 0.5), (400, NORMAL_2), limit=0.99)
+    assert found.n_participants == 200
+    assert found.sentence == "precision, 40 photographs: about 200 participants for 84%"
+    found = advice(TWO, (100, 0.5), (401, NORMAL_2))
+    assert found.n_participants == 202, "even numbers, two arms; not fewer than 200.2"
+    assert found.sentence == "between, 40 photographs: about 202 participants for 84%"
+    # Of no and of all studies: as if of one in a thousand, z = -3.0902 and 3.0902.
+    z = 3.0902323
+    assert advice(TWO, (100, 0.0), (400, 1.0)).n_participants == 2 * math.ceil(100 * 4 ** ((z + 1) / (2 * z)) / 2)
+
+
+def test_advice_at_the_ends():
+    """At most the first size; more than the last one; nobody where photographs limit, and not at the limit itself."""
+    first = advice(TWO, (60, NORMAL_1), (120, 0.99))
+    assert (first.n_participants, first.sentence) == (60, "between, 40 photographs: at most 60 participants for 84%")
+    last = advice(TWO, (60, 0.2), (120, 0.5), limit=NORMAL_1)
+    assert last.n_participants is None
+    assert last.sentence == (
+        "between, 40 photographs: more than 120 participants (50% there, 84% at the photographs' limit); "
+        "more photographs may be cheaper"
+    )
+    none = advice(TWO, (60, 0.2), limit=0.5)
+    assert none.n_participants is None
+    assert none.sentence == (
+        "between, 40 photographs: the photographs limit; even infinitely many participants reach only 50%. "
+        "Add photographs, not participants"
+    )
+
+
+def test_curves_are_points_of_one_seed():
+    """Each layout and number of photographs: its sizes, then its limit, all from the seed given."""
+    plan, sizes = Plan("difference", (0.4, 0.3), n_each=4), {"n_studies": 50, "seed": 5}
+    wanted = []
+    for comparison in ("between", "within"):
+        for n_images in (6, 9):
+            wanted += [simulate_point(plan, comparison, n, n_images, **sizes) for n in (8, 12)]
+            wanted.append(limit_point(plan, comparison, n_images, **sizes))
+    assert list(power_curves(plan, [8, 12], [6, 9], **sizes)) == wanted
+    assert simulate_point(plan, "between", 8, 6, n_studies=50, seed=6) != wanted[0]
+    assert limit_point(plan, "between", 6, n_studies=50, seed=6) != wanted[2]
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.4, 0.98])
+def test_a_simulated_study_is_judged_by_the_interval_of_a_report(rate):
+    """Half-width and verdicts of one study equal those that fool_rate's interval gives, where nobody is fooled too."""
+    spreads, seen = Plan("precision", (rate,), aim=0.05, n_each=5).spreads, set()
+    for seed in range(6):
+        sheet = sheet_of("single", 4, 7, 5, seed)
+        y = Simulator(sheet, (rate,), spreads).outcomes(np.random.default_rng([seed, 4, 7]), 1)[0]
+        wide, narrow = (
+            fool_rate(y, sheet.participant_n, sheet.image_n, confidence=confidence) for confidence in (0.95, 0.9)
+        )
+        seen.add(wide.n_fooled in {0, 20})
+        half = (wide.ci_high - wide.ci_low) / 2
+        for question, aim, is_hit in (
+            ("precision", half + 1e-6, True),
+            ("precision", half - 1e-6, False),
+            ("target", wide.ci_low + 1e-6, False),
+            ("target", wide.ci_low - 1e-6, True),
+            ("target", wide.ci_high - 1e-6, False),
+            ("target", wide.ci_high + 1e-6, True),
+            ("equivalence", max(0.5 - narrow.ci_low, narrow.ci_high - 0.5) + 1e-6, True),
+            ("equivalence", max(0.5 - narrow.ci_low, narrow.ci_high - 0.5) - 1e-6, False),
+        ):
+            if not 0 < aim < (0.5 if question == "equivalence" else 1):
+                continue
+            point = simulate_point(Plan(question, (rate,), 5, aim), "single", 4, 7, n_studies=1, seed=seed)
+            assert (point.power == 1) == is_hit, (question, seed)
+            assert point.half_width == pytest.approx(half, abs=1e-6)
+    assert seen == ({True, False} if rate != 0.4 else {False})
+
+
+def test_the_least_sizes_and_aims_that_are_taken():
+    """Two people an arm, two photographs, an aim below 1; one less, or 1 itself, is refused."""
+    assert simulate_point(Plan("difference", (0.4, 0.3), 2), "between", 4, 2, n_studies=2).n_participants == 4
+    assert simulate_point(Plan("difference", (0.4, 0.3), 2), "within", 2, 2, n_studies=2).n_participants == 2
+    for comparison, people, photographs in (("between", 3, 9), ("within", 1, 9), ("within", 9, 1)):
+        with pytest.raises(ValueError, match="two or more participants per arm and photographs"):
+            simulate_point(Plan("difference", (0.4, 0.3), 2), comparison, people, photographs)
+    for aim in (0, 1, 1.5):
+        with pytest.raises(ValueError, match="to aim at a number between 0 and 1"):
+            Plan("precision", (0.3,), aim=aim)
+    for power in (0, 1):
+        with pytest.raises(ValueError, match="power asked for between 0 and 1"):
+            Plan("precision", (0.3,), aim=0.1, asked_power=power)
+    far = limit_point(Plan("difference", (0.6, 0.2)), "between", 60, n_studies=50)
+    assert far.power == 1
 
 
 def test_sequential_command(golden, capsys):

@@ -2,11 +2,13 @@
 
 import math
 import random
+from types import SimpleNamespace
 
 import pytest
 
 from study.definition import load_preset
 from study.definition.schema import Staircase
+from study.sessions.state import level_of
 
 HYPE = load_preset("hype-time").staircase
 WORDING = Staircase(start_ms=500, min_ms=100, max_ms=1000, down_ms=30, up_ms=10)
@@ -49,3 +51,43 @@ def test_levels_stay_within_their_limits():
     assert HYPE.after(500, is_correct=False) == 530
     assert HYPE.after(105, is_correct=True) == 100
     assert HYPE.after(990, is_correct=False) == 1000
+
+
+# Practice, two blocks, nothing after them.
+SHOWN = [SimpleNamespace(block=block) for block in (0, 0, 1, 1, 1, 2, 2)]
+
+
+def row(**changes):
+    """An answered test trial at 400 ms, its fake called fake."""
+    judged = {"question": "real_or_fake", "control": "", "stimulus_a": "a", "stimulus_b": "", "condition_a": "lite"}
+    sides = {"side_of_a": "", "instructed_response": "", "response": "fake", "void_reason": "", "kind": "test"}
+    return SimpleNamespace(**{**judged, **sides, "staircase_level_ms": 400, **changes})
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "last", "wanted"),
+    [
+        (0, None, None),
+        (1, row(kind="practice", staircase_level_ms=None), None),
+        (2, row(kind="practice", staircase_level_ms=None), 500),
+        (3, row(), 390),
+        (4, row(response="real"), 430),
+        (4, row(condition_a="real"), 430),
+        (4, row(condition_a="real", response="real"), 390),
+        (4, row(response="", void_reason="hidden"), 400),
+        (4, row(kind="catch", control="obvious"), 400),
+        (4, row(kind="catch", control="obvious", response="real"), 400),
+        (4, row(staircase_level_ms=None), 500),
+        (5, row(), 500),
+        (6, row(), 390),
+        (7, row(), None),
+    ],
+)
+def test_the_level_of_the_next_trial(n_rows, last, wanted):
+    """Practice has none, a block begins at 500 ms, answers to tests move it, void and control trials do not."""
+    assert level_of(load_preset("hype-time"), SHOWN, n_rows, last) == wanted
+    assert level_of(load_preset("hype-infinity"), SHOWN, n_rows, last) is None
+
+
+def test_without_practice_the_first_trial_begins_a_block():
+    assert level_of(load_preset("hype-time"), SHOWN[2:], 0, None) == 500
