@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorizer.checkpoints import load_model, save_checkpoint
@@ -19,6 +20,7 @@ from .conftest import make_photo
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
     """An untrained tiny network."""
+    torch.manual_seed(0)
     path = tmp_path / "m.safetensors"
     save_checkpoint(path, Zhang2016(width=0.0625), arguments={"width": 0.0625}, recipe={}, results={}, seen_phashes=[])
     return str(path)

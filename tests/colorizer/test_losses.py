@@ -156,6 +156,7 @@ def test_the_judge_learns_from_photographs_and_leaves_the_network_alone() -> Non
     rgb = torch.from_numpy(np.array(make_photo(1, size=(32, 32)))).permute(2, 0, 1)[None]
     recipe = Recipe(model="zhang2016", objective="judged", objective_arguments={"width": 0.125}, bf16=False)
     judged = Judged(recipe, CPU)
+    torch.manual_seed(0)
     networks = {"model": MODELS["zhang2016"](width=0.0625)} | judged.companions()
     loss = judged.loss("discriminator", networks, rgb, torch.Generator())
     assert loss.shown == pytest.approx(np.log(2), abs=0.2), "untrained, it guesses"
