@@ -131,4 +131,4 @@ def test_the_alpha_bot_learns_one_photograph_by_heart() -> None:
         optimizer.step()
     with torch.no_grad():
         learned = score(model.predict_ab(L))
-    assert learned > score(torch.zeros_like(ab)) + 10.0  # dB over grey
+    assert learned > score(torch.zeros_like(ab)) + 7.0  # dB over grey; 13 to 19 with eight seeds, the last steps jump
