@@ -231,8 +231,6 @@ def _too_often(problem: TooOftenError) -> ResponseReturnValue:
 
 def _http_error(problem: HTTPException) -> ResponseReturnValue:
     status = problem.code or 500
-    if status < 400:
-        return problem
     _log_refusal(status, type(problem).__name__)
     if isinstance(problem, SecurityError):  # an untrusted Host: no address can be built for a page
         return Response("This server is not known under that name.\n", status, mimetype="text/plain")

@@ -93,7 +93,7 @@ def last_change(connection: Connection, study_id: int) -> datetime:
     )
     times: list[datetime | None] = [connection.execute(question).scalar_one() for question in questions]
     created: datetime = study.created_at_utc
-    return max(created, *(time for time in times if time is not None))
+    return max([created, *(time for time in times if time is not None)])
 
 
 def run_report(export: Path, out: Path) -> str:

@@ -201,3 +201,13 @@ def test_diff_prints_every_deviation_with_its_reason_and_validate_every_problem(
     result = run("validate", file)
     assert "wrong.toml:3" in result.stderr or "outcome.measure" in result.stderr
     assert "50 trials do not divide into 7 equal blocks" in result.stderr
+
+
+def test_a_draft_lets_nobody_in_and_says_how_to_open_it(run, app, definition, stimuli):
+    """Nor is a password shown that is typed."""
+    made = run("create", definition, stimuli, "--draft")
+    assert "my-study@1 is a draft; let people in with: flask --app study open my-study" in made.output
+    assert app.test_client().get("/s/my-study/").status_code == 404
+    typed = run("researcher", "add", "me@x.org", input="long enough pass\nlong enough pass\n")
+    assert typed.exit_code == 0, typed.output
+    assert "long enough pass" not in typed.output

@@ -251,3 +251,13 @@ def test_an_analysis_that_fails_says_why_and_is_asked_again(monkeypatch, answer,
     estimating._computed.cache_clear()
     question = Question("single", 32, 5, 40, 60, 36)
     assert estimating.compute(question).problem == problem
+
+
+def test_the_decoys_password_opens_nothing(desk):
+    """What an unknown address is compared with, so that it takes as long as a known one, is no way in."""
+    researchers.add(desk.database, "invited@example.org", "", now=NOW)
+    password = "the decoy's"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(researchers, "decoy", lambda: researchers.hasher.hash(password))
+        for email in ("nobody@example.org", "invited@example.org"):
+            assert researchers.check_password(desk.database, email, password, now=NOW) is None

@@ -3,14 +3,21 @@
 import csv
 import json
 import shutil
+import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 from conftest import NOW
 
-from study.dataout import DatasetError, check_dataset, reproduce, write_bundle
+from study import audit, lifecycle
+from study.dataout import DatasetError, check_dataset, reproduce, rerun_report, write_bundle
+from study.dataout.parquet import write_parquet
+from study.dataout.psychds import arrange
 from study.export import write_export
 from study.simulate import Parameters, simulate
+from study.studies import create_study
 
 
 def test_a_dataset_whose_folders_and_description_are_odd(tmp_path):
@@ -182,3 +189,88 @@ def test_a_sound_dataset_has_no_errors_and_status_0(app, desk, settings, study, 
     done = app.test_cli_runner().invoke(args=["check-dataset", str(tmp_path / "b")])
     assert done.exit_code == 0
     assert done.output.splitlines()[-1].startswith("0 errors, ")
+
+
+def test_tables_that_cannot_be_parquet_are_one_line(exported, tmp_path, monkeypatch):
+    """Columns of another version; no pyarrow."""
+    change_rows(exported / "trials.csv", lambda rows: rows)
+    text = (exported / "trials.csv").read_text()
+    (exported / "trials.csv").write_text(text.replace("side_of_a", "side", 1))
+    with pytest.raises(DatasetError, match=r"trials\.csv: its columns are not the documented ones"):
+        write_parquet(exported, tmp_path / "p")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(DatasetError, match=r"--format parquet needs pyarrow; run: pip install 'truehue\[parquet\]'"):
+        write_parquet(exported, tmp_path / "q")
+    assert not (tmp_path / "q").exists()
+
+
+def test_a_zip_that_would_fill_the_disk_is_not_unpacked(tmp_path, monkeypatch):
+    """It can be unpacked by hand and named."""
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("study.json", "{}" * 20)
+    monkeypatch.setattr("study.dataout.archives.MAX_UNPACKED_BYTES", 39)
+    with pytest.raises(DatasetError, match=r"unpacks to more than .* GB; unpack it and name the folder"):
+        reproduce(tmp_path / "b.zip")
+
+
+@pytest.mark.parametrize("kind", ["psych-ds", "parquet"])
+def test_a_draft_has_no_preregistration_and_its_bundle_says_why_there_are_no_results(
+    desk, settings, stimuli, small, tmp_path, monkeypatch, kind
+):
+    """Nobody came, so the analysis makes no report."""
+    study = create_study(desk.database, settings.stimuli, small, stimuli, slug="draft", now=NOW, seed=7)
+    monkeypatch.setattr("study.dataout.bundle.run_report", lambda *_: "nobody took part")
+    root = write_bundle(desk.database, settings.stimuli, study.id, tmp_path / "b", kind=kind)
+    assert not list(root.rglob("preregistration.*"))
+    if kind == "psych-ds":
+        assert "nobody took part" in (root / "results" / "README.md").read_text()
+
+
+def test_the_script_in_a_dataset_puts_the_export_together_or_runs_the_analysis_on_it(
+    desk, settings, study, tmp_path, monkeypatch
+):
+    """Its status is the analysis's."""
+    root = write_bundle(desk.database, settings.stimuli, study.id, tmp_path / "b", kind="psych-ds", with_results=False)
+    monkeypatch.setattr(rerun_report, "DATASET", root)
+    monkeypatch.setattr(sys, "argv", ["rerun_report.py", "--export-only", "--out", str(tmp_path / "export")])
+    assert rerun_report.main() == 0
+    assert (tmp_path / "export" / "trials.csv").is_file()
+    ran = []
+
+    def run(command, *, cwd, check):
+        ran.append((command[1:], (Path(cwd) / "export" / "study.json").is_file()))
+        return subprocess.CompletedProcess(command, 2)
+
+    monkeypatch.setattr(rerun_report.subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["rerun_report.py", "--out", str(tmp_path / "report")])
+    assert rerun_report.main() == 2
+    assert ran == [(["-m", "analysis", "report", "export", "--out", str(tmp_path / "report")], True)]
+
+
+def test_a_set_without_originals_gives_a_dataset_without_pictures(exported, tmp_path):
+    """An export's folder of images may be left out; nothing else of the dataset needs it."""
+    shutil.rmtree(exported / "images")
+    arrange(exported, tmp_path / "out", described={})
+    assert not (tmp_path / "out" / "materials" / "images").exists()
+    assert (tmp_path / "out" / "dataset_description.json").is_file()
+
+
+def test_the_command_writes_down_who_looked_while_people_came_in(app, desk, study, tmp_path):
+    """A simulated study has no secret; a closed one neither."""
+    run = app.test_cli_runner().invoke
+
+    def n_noted():
+        with desk.database.reading() as connection:
+            return sum(row.action == "data unblinded" for row in audit.read(connection))
+
+    done = run(args=["export", "small", "--out", str(tmp_path / "a")])
+    assert (done.exit_code, n_noted()) == (0, 1)
+    words = ["--describe", "license=CC0", "--no-results"]
+    done = run(args=["export", "small", "--out", str(tmp_path / "b.zip"), "--format", "psych-ds", *words])
+    assert (done.exit_code, n_noted()) == (0, 2), done.output
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("dataset_description.json"))
+        assert json.loads(archive.read(name))["license"] == "CC0"
+    lifecycle.change(desk.database, "small", "closed", actor="me", now=NOW)
+    assert run(args=["export", "small", "--out", str(tmp_path / "c")]).exit_code == 0
+    assert n_noted() == 2

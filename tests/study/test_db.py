@@ -1,5 +1,6 @@
 """Migrations on both databases, and the study on PostgreSQL."""
 
+import shutil
 import threading
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import NOW, SMALL, Participant
 from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from study import create_app, sessions
 from study.config import ConfigError, read_settings
@@ -17,7 +19,10 @@ from study.export import write_export
 from study.lifecycle import change
 from study.models import Base, SessionRow
 from study.models.base import Utc
+from study.sessions.desk import patient
+from study.sessions.errors import Busy
 from study.simulate import Parameters, simulate
+from study.stimuli import import_set
 from study.studies import create_study
 
 
@@ -176,3 +181,64 @@ def test_times_have_a_zone():
     """A naive one is a mistake of ours, found before it is stored."""
     with pytest.raises(ValueError, match="expected a time with a zone"):
         Utc().process_bind_param(datetime(2026, 11, 22, 10, 0), None)  # noqa: DTZ001
+
+
+def fails(*errors):
+    """A call that fails with each of these, and then answers."""
+    left = list(errors)
+
+    def call():
+        if left:
+            raise left.pop(0)
+        return "answered"
+
+    return call, left
+
+
+def lost(is_lost):
+    return DBAPIError("SELECT 1", None, Exception("gone"), connection_invalidated=is_lost)
+
+
+def met():
+    return IntegrityError("INSERT", None, Exception("taken"))
+
+
+def test_a_lost_race_is_run_again_and_a_lost_connection_once():
+    """What it writes cannot be written twice; more than that is not ours to mend."""
+    for errors in ([met(), met()], [lost(True)], [met(), lost(True), met()]):
+        assert patient(fails(*errors)[0])() == "answered"
+    for errors, n_left in (([lost(False)], 0), ([lost(True), lost(True), met()], 1)):
+        call, left = fails(*errors)
+        with pytest.raises(DBAPIError):
+            patient(call)()
+        assert len(left) == n_left
+    with pytest.raises(Busy, match="please try again"):
+        patient(fails(*[met()] * 1000)[0])()
+
+
+@pytest.mark.parametrize(("state", "is_told"), [("42501", True), ("42601", False)])
+def test_a_user_who_may_make_no_tables_is_told_how(sqlite, monkeypatch, state, is_told):
+    """Any other mistake of SQL is ours."""
+
+    def refused(*_):
+        error = Exception("permission denied for schema public\nLINE 1")
+        error.sqlstate = state
+        raise ProgrammingError("CREATE TABLE", None, error)
+
+    monkeypatch.setattr("alembic.command.upgrade", refused)
+    monkeypatch.setattr("study.db.is_current", lambda _: False)
+    if is_told:
+        with pytest.raises(DatabaseError, match=r"permission denied for schema public; make the user its owner"):
+            upgrade(sqlite)
+    else:
+        with pytest.raises(ProgrammingError):
+            upgrade(sqlite)
+
+
+def test_a_set_whose_folder_was_lost_is_written_again_under_its_old_names(desk, settings, study, stimuli):
+    """Browsers that hold addresses of pictures go on."""
+    folder = settings.stimuli / study.folder
+    shutil.rmtree(folder)
+    set_id, _ = import_set(desk.database, settings.stimuli, stimuli, now=NOW)
+    assert {path.name for path in (folder / "served").iterdir()} == set(study.served.values())
+    assert import_set(desk.database, settings.stimuli, stimuli, now=NOW)[0] == set_id

@@ -74,6 +74,7 @@ def test_a_question_has_what_its_type_needs(item, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('preset = "zhang2016"\n[study]\ntitle\n\n', "definition:3: not valid TOML: Expected '='"),
         ('[study]\ntitle = "x"\n', 'expected format = "truehue-study/1", or preset = "zhang2016" to build on one'),
         ('preset = "zhang2016"\nformat = "truehue-study/9"\n', "format: expected truehue-study/1"),
         (f'preset = "zhang2016"\nreasons = 3\n{HEAD}', "reasons: expected a table, got 3"),

@@ -8,7 +8,7 @@ from conftest import NOW, SMALL
 
 from study import sessions
 from study.export import write_export
-from study.lab import DisplayError, add_display, read_profile
+from study.lab import DisplayError, add_display, list_displays, read_profile
 from study.recruitment import configure
 from tools.proof.material import display_profile
 
@@ -83,6 +83,11 @@ def test_a_profile_gives_the_size_in_degrees(at_the_seat, desk):
         ("2026-11-01", '"yesterday"', "measured_on: expected a date"),
         ("display/1", "display/2", "expected format"),
         ("gamma", "gama", "unknown key gama"),
+        ("gamma = 2.2", "gamma = true", "gamma: expected a number from 0.5 to 5, got True"),
+        ("gamma = 2.2", "gamma = inf", "gamma: expected a number from 0.5 to 5"),
+        ('name = "seat-1"', 'name = "  "', "name: expected 1 to 100 characters, got '  '"),
+        ('name = "seat-1"', "name = 1", "name: expected 1 to 100 characters, got 1"),
+        ("gamma = 2.2", "gamma = ", "not valid TOML"),
     ],
 )
 def test_a_wrong_profile_is_explained(tmp_path, old, new, problem):
@@ -111,3 +116,21 @@ def test_display_commands(app, tmp_path):
     missing = run(args=["display", "add", str(tmp_path / "none.toml")])
     assert missing.exit_code == 2
     assert missing.output.startswith("error: ")
+
+
+def test_a_profile_that_was_added_twice_is_there_once(desk, tmp_path):
+    """Under the same hash."""
+    (tmp_path / "seat.toml").write_text(PROFILE)
+    profile = read_profile(tmp_path / "seat.toml")
+    assert add_display(desk.database, profile, now=NOW) == add_display(desk.database, profile, now=NOW)
+    with desk.database.reading() as connection:
+        assert len(list_displays(connection)) == 1
+
+
+def test_nobody_sits_down_at_a_display_that_grew_old_at_the_door(at_the_seat, monkeypatch):
+    """The page was open overnight; what it holds is still good, the display is not."""
+    client, door = at_the_seat(SMALL + '[lab]\nprofile = "refuse"\n')
+    entry = re.search(r'name="entry" value="([^"]*)"', door.text)[1]
+    monkeypatch.setattr("study.participant.entrance.now", lambda: NOW + timedelta(days=400))
+    reply = client.post("/s/small/start", data={"entry": entry})
+    assert (reply.status_code, "not ready" in reply.text) == (403, True)

@@ -7,7 +7,7 @@ import pytest
 from pictures import draw, make_set
 from PIL import Image
 
-from study.manifest import ManifestError, pixels_sha256, read_manifest
+from study.manifest import ManifestError, open_pixels, pixels_sha256, read_manifest
 from study.stimuli import encode, pad
 
 
@@ -150,3 +150,14 @@ def chunks(png: bytes) -> list[bytes]:
         names.append(png[at + 4 : at + 8])
         at += int.from_bytes(png[at : at + 4], "big") + 12
     return names
+
+
+def test_a_picture_outside_the_set_is_not_read(tmp_path):
+    """A link that leads out would send a file of the server to every browser."""
+    folder = make_set(tmp_path / "set", n=2)
+    manifest = read_manifest(folder)
+    file = folder / manifest.stimuli[0].file
+    file.rename(tmp_path / "elsewhere.png")
+    file.symlink_to(tmp_path / "elsewhere.png")
+    with pytest.raises(ManifestError, match="lies outside the set"):
+        open_pixels(folder, manifest.stimuli[0], where="manifest.json")

@@ -4,14 +4,15 @@ import dataclasses
 from types import SimpleNamespace
 
 import pytest
-from conftest import SMALL
+from conftest import NOW, SMALL
 
 from study.definition import parse_definition
 from study.definition.schema import Item
 from study.questionnaire import _error
 from study.readiness.screens import judge_screen
 from study.scoring import score
-from study.sessions.errors import Invalid
+from study.sessions.checks import record_screen
+from study.sessions.errors import Conflict, Invalid
 from study.sessions.report import parse_device, parse_report
 
 
@@ -122,3 +123,10 @@ def test_a_screen_is_judged_by_what_is_asked_for(asked, facts, expected):
     """Told and wanted, told and not wanted, wanted and not told."""
     readiness = dataclasses.replace(parse_definition(SMALL).readiness, **asked)
     assert expected in list(judge_screen(facts, readiness))
+
+
+def test_a_screen_is_told_of_in_the_trials_and_nowhere_else(participant):
+    """Not before the instructions are left."""
+    participant.agree()
+    with pytest.raises(Conflict, match="the session is not in its trials; open its page"):
+        record_screen(participant.desk, participant.token, {}, now=NOW)

@@ -10,7 +10,7 @@ import pytest
 from conftest import NOW
 
 from study import audit
-from study.recruitment import RecruitmentError, configure, enter, prolific_api
+from study.recruitment import RecruitmentError, configure, enter, finish, prolific_api
 from study.recruitment.invitations import MAX_AT_ONCE, invite
 from study.recruitment.payment import _judge, approve, read_payments
 from study.recruitment.platforms import PLATFORMS
@@ -268,3 +268,17 @@ def test_an_approval_without_a_status_is_none(answering):
     for answer in ({}, [], {"status": 1}):
         with pytest.raises(ProlificError, match="the approval of 60bb names no status"):
             answering(answer).approve("60bb")
+
+
+def test_a_text_setting_is_short_and_a_text(desk, study):
+    """Whatever a form or a file holds."""
+    for bad in ("x" * 1000, 7, None):
+        with pytest.raises(RecruitmentError, match="code: expected a short text, got"):
+            configure(desk.database, "small", "connect", {"code": bad}, now=NOW)
+    configure(desk.database, "small", "connect", {"code": "C1"}, now=NOW)
+
+
+def test_who_is_not_through_gets_no_way_back_yet(desk, participant):
+    """Asked too early."""
+    participant.begin()
+    assert finish(desk, participant.state, address="", now=NOW).kind == "none"

@@ -4,10 +4,14 @@ import io
 import json
 import logging
 import os
+import runpy
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
-from study import create_app, logs
+from study import create_app, logs, versions
 from study.config import ConfigError, read_settings
 from study.throttle import Throttle
 
@@ -80,3 +84,54 @@ def test_the_log_is_one_line_of_json_for_each_event(own_log, settings, tmp_path,
     (line,) = written.getvalue().splitlines()
     found = json.loads(line)
     assert (found["event"], found["level"], found.get("endpoint")) == ("not ready: disk", "warning", None)
+
+
+def test_a_mistake_of_ours_is_seen_by_tests_and_by_nobody_else(app, client, study, monkeypatch):
+    """Under test it is raised; else people are told that nothing is lost."""
+
+    def broken(*_, **__):
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr("study.participant.entrance.open_study", broken)
+    with pytest.raises(KeyError):
+        client.get("/s/small/")
+    monkeypatch.setitem(app.config, "TESTING", False)
+    reply = client.get("/s/small/")
+    assert reply.status_code == 500
+    assert "Nothing that was confirmed is lost" in reply.text
+    assert "a mistake" not in reply.text
+
+
+def test_a_server_without_a_set_says_what_to_run(client, settings):
+    """Ready is only who could show a picture."""
+    assert client.get("/readyz").status_code == 200
+    shutil.rmtree(settings.stimuli)
+    reply = client.get("/readyz")
+    assert (reply.status_code, "run: flask --app study create" in reply.text) == (503, True)
+
+
+def test_the_commit_is_the_checkouts_or_the_environments(tmp_path, monkeypatch):
+    """A wheel has no checkout; a checkout without git has none that can be told."""
+    commit = versions.code_commit.__wrapped__
+    monkeypatch.setenv("TRUEHUE_COMMIT", "abc")
+    (tmp_path / "study").mkdir()
+    monkeypatch.setattr(versions, "__file__", str(tmp_path / "study" / "versions.py"))
+    assert commit() == "abc"
+    (tmp_path / ".git").mkdir()
+
+    def missing(*_, **__):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(versions.subprocess, "run", missing)
+    assert commit() == ""
+
+
+def test_the_wheel_alone_says_what_to_install(monkeypatch):
+    """Without Flask; and with it the program says what it can."""
+    monkeypatch.setattr(sys, "argv", ["truehue-study", "--help"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("study", run_name="__main__")
+    assert left.value.code == 0
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match=r"run: pip install '\.\[study\]'"):
+        runpy.run_path(str(Path(versions.__file__).with_name("__init__.py")))
