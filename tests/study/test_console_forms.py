@@ -207,9 +207,7 @@ def test_somebodys_data_are_deleted_by_any_of_their_names(client, desk, study, m
         assert (reply.status_code, words in reply.text) == (422, True), reply.text
 
 
-@pytest.mark.parametrize(
-    "path", ["bundles/secret_key", "bundles/small-20261122T100000-0abc.zip", "preregistration.exe"]
-)
+@pytest.mark.parametrize("path", ["bundle/secret_key", "bundle/small-20261122T100000-0abc.zip", "preregistration.exe"])
 def test_what_is_not_there_is_not_found(client, study, path):
     """Whatever stands in the address."""
     assert client.get(f"/console/study/small/{path}").status_code == 404
