@@ -10,10 +10,29 @@ from study_server import define, running_server
 
 pytestmark = pytest.mark.chromium
 
+ASKED = """
+[readiness]
+checks = ["vision", "plates"]
+n_plates = 3
+[[questionnaire.items]]
+item_id = "age"
+type = "number"
+question = "How old are you?"
+minimum = 18
+maximum = 99
+required = true
+[[questionnaire.items]]
+item_id = "trouble"
+type = "choice"
+question = "Did anything go wrong?"
+options = [{ value = "no", label = "No" }, { value = "yes", label = "Yes" }]
+required = true
+"""
+
 
 def test_simulated_people_take_part_in_the_browser(tmp_path: Path) -> None:
-    """They press too early, reload in the middle of trials, and their answers arrive."""
-    text = define(n_practice=1, n_test=3, n_low_anchor=0, n_instructed=1)
+    """They read plates, press too early, reload in the middle of trials, and their answers arrive."""
+    text = define(n_practice=1, n_test=3, n_low_anchor=0, n_instructed=1) + ASKED
     with running_server(tmp_path / "instance", {"seen": text}) as server:
         command = "simulate seen --visible --participants 1 --reloads 0.5 --slips 0.5 --rt-median 80 --seed 3"
         # A process of its own: Playwright allows one of its loops in each.
