@@ -31,14 +31,16 @@ N_EACH, N_IMAGES = 40, 2000
 
 
 def write_large(directory: Path, n_trials: int) -> None:
-    """Repeat the layout of tests/analysis/make_export.py, column by column instead of row by row."""
-    import make_export as form
+    """Repeat the layout of tests/analysis/export_tables.py, column by column instead of row by row."""
+    from export_pictures import CONDITIONS, make_stimuli
+    from export_tables import ANSWER_COLUMNS, SESSION_COLUMNS, TRIAL_COLUMNS
+    from make_export import make_definition
 
     people = n_trials // N_EACH
     rng = np.random.default_rng(1)
     rng_stimuli = np.random.default_rng(2)
-    names = {name: form.CONDITIONS[name] for name in ("real", "zhang2016", "regression")}
-    images, stimuli, files = form.make_stimuli(rng_stimuli, names, N_IMAGES, 0, 4)
+    names = {name: CONDITIONS[name] for name in ("real", "zhang2016", "regression")}
+    images, stimuli, files = make_stimuli(rng_stimuli, names, N_IMAGES, 0, 4)
     manifest = {
         "format": "truehue-stimulus-set/1", "name": "large", "settings": {"size_px": 4}, "commit": "",
         "conditions": {n: {"kind": k, "model": m, "checkpoint_sha256": "", "settings": {}, "description": d}
@@ -46,7 +48,7 @@ def write_large(directory: Path, n_trials: int) -> None:
         "images": images, "stimuli": stimuli, "refused": [], "seen_in_training": [],
     }  # fmt: skip
     manifest_bytes = json.dumps(manifest).encode()
-    definition = form.make_definition(N_EACH, 0, 0, 0, "A million trials")
+    definition = make_definition(N_EACH, 0, 0, 0, "A million trials")
     canonical = json.dumps(definition, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     hashes = {
         "definition_sha256": hashlib.sha256(canonical.encode()).hexdigest(),
@@ -68,7 +70,7 @@ def write_large(directory: Path, n_trials: int) -> None:
     exposure = np.round(1000 + rng.normal(0, 3, (2, n_trials)), 1)
     stamp = "%Y-%m-%dT%H:%M:%S.000Z"
     words = np.array(["false", "true"])
-    trials = pd.DataFrame(dict.fromkeys(form.TRIAL_COLUMNS, ""), index=range(n_trials)).assign(
+    trials = pd.DataFrame(dict.fromkeys(TRIAL_COLUMNS, ""), index=range(n_trials)).assign(
         session_id=np.char.add("s", person.astype(str)), participant_id=np.char.add("p", person.astype(str)),
         study="large", **hashes, trial_index=index, plan_index=index, kind="test", design="sequential_pair",
         question="fake", image_id=ids[image], stimulus_a=a, stimulus_b=b, condition_a=condition, condition_b="real",
@@ -81,7 +83,7 @@ def write_large(directory: Path, n_trials: int) -> None:
         shown_at_utc=shown.strftime(stamp), answered_at_utc=(shown + pd.Timedelta(seconds=5)).strftime(stamp),
         is_simulated="true",
     )  # fmt: skip
-    first = pd.DataFrame(dict.fromkeys(form.SESSION_COLUMNS, ""), index=range(people)).assign(
+    first = pd.DataFrame(dict.fromkeys(SESSION_COLUMNS, ""), index=range(people)).assign(
         session_id=[f"s{i}" for i in range(people)], participant_id=[f"p{i}" for i in range(people)], study="large",
         **hashes, arm=np.array(["zhang2016", "regression"])[np.arange(people) % 2], status="complete",
         source="simulated", is_simulated="true", is_pilot="false", consented_at_utc="2026-11-22T10:00:00.000Z",
@@ -89,7 +91,7 @@ def write_large(directory: Path, n_trials: int) -> None:
     directory.mkdir(parents=True)
     trials.to_csv(directory / "trials.csv", index=False, quoting=csv.QUOTE_NONE)
     first.to_csv(directory / "sessions.csv", index=False)
-    (directory / "answers.csv").write_text(",".join(form.ANSWER_COLUMNS) + "\n")
+    (directory / "answers.csv").write_text(",".join(ANSWER_COLUMNS) + "\n")
     (directory / "manifest.json").write_bytes(manifest_bytes)
     study = {
         "format": "truehue-export/1", "study": "large", "title": "A million trials", "definition": definition, **hashes,
