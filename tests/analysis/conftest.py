@@ -1,7 +1,7 @@
 """Fixtures of the analysis tests: reference tables, the golden export, and exports made to order."""
 
-import importlib.util
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,10 @@ import pandas as pd
 import pytest
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE))  # the generator lies beside the tests; last: tests/study has a conftest, too
+import other_designs  # noqa: E402
+from make_export import write_export  # noqa: E402
+
 GOLDEN = HERE.parent / "golden" / "export-1"
 
 
@@ -23,24 +27,15 @@ def golden():
     return GOLDEN
 
 
-def load(name):
-    """Import a module that lies beside the tests, which are no package."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def make_export():
-    return load("make_export").write_export
+    return write_export
 
 
 @pytest.fixture(scope="session")
 def rewritten():
     """Answer an export under another design: `rewritten(folder, "single")`."""
-    module = load("other_designs")
-    return lambda folder, design, **changes: module.rewrite(folder, getattr(module, design), **changes)
+    return lambda folder, design, **changes: other_designs.rewrite(folder, getattr(other_designs, design), **changes)
 
 
 @pytest.fixture

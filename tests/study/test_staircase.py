@@ -90,4 +90,6 @@ def test_the_level_of_the_next_trial(n_rows, last, wanted):
 
 
 def test_without_practice_the_first_trial_begins_a_block():
-    assert level_of(load_preset("hype-time"), SHOWN[2:], 0, None) == 500
+    hype = load_preset("hype-time")
+    assert level_of(hype, SHOWN[2:5], 0, None) == 500
+    assert level_of(hype, SHOWN[2:5], 1, row()) == 390
