@@ -51,7 +51,7 @@ closed_item: list[str] = []  # the test that runs now, if it may not go outside
 
 def _guard(event: str, arguments: tuple[object, ...]) -> None:
     """Refuse what an unmarked unit test must not do; `git rev-parse` tells the commit, and `uname` the platform."""
-    if event in OUTSIDE and closed_item:
+    if closed_item and event in OUTSIDE:  # in this order: at the interpreter's end both names are None
         is_harmless = event == "subprocess.Popen" and str(arguments[0]).rpartition("/")[2] in {"git", "uname"}
         if not is_harmless:
             message = f"{closed_item[0]} went outside ({event}{arguments!r:.200}); mark it with pytest.mark.outside"
