@@ -129,6 +129,7 @@ def test_the_commit_is_the_checkouts_or_the_environments(tmp_path, monkeypatch):
 def test_the_wheel_alone_says_what_to_install(monkeypatch):
     """Without Flask; and with it the program says what it can."""
     monkeypatch.setattr(sys, "argv", ["truehue-study", "--help"])
+    monkeypatch.delitem(sys.modules, "study.__main__", raising=False)
     with pytest.raises(SystemExit) as left:
         runpy.run_module("study", run_name="__main__")
     assert left.value.code == 0
