@@ -1,6 +1,7 @@
 """From a distribution over ab bins to one colour: the annealed mean."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from colorizer.ab_bins import bin_centres
@@ -21,9 +22,10 @@ def annealed_mean(
     centres_Q2 = (bin_centres() if colours_Q2 is None else colours_Q2).to(logits_BQHW.device)
     if temperature == 0:
         return centres_Q2[logits_BQHW.argmax(1)].permute(0, 3, 1, 2)
+    colours_2Q = centres_Q2.T.contiguous()  # the layout in which a product with two columns is fast
     # Picture by picture, and bins innermost, as networks in channels-last leave them: all of it stays in the cache.
     pictures = [
-        torch.softmax(logits_QHW.permute(1, 2, 0).float() / temperature, dim=-1) @ centres_Q2
+        F.linear(torch.softmax(logits_QHW.permute(1, 2, 0).float() / temperature, dim=-1), colours_2Q).permute(2, 0, 1)
         for logits_QHW in logits_BQHW
     ]
-    return torch.stack(pictures).permute(0, 3, 1, 2)
+    return torch.stack(pictures)

@@ -5,6 +5,8 @@ Source of the constants: IEC 61966-2-1 (sRGB) and CIE 15, as scikit-image has th
 tested to 1e-3 on every corner of sRGB.
 """
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,26 +16,38 @@ _RGB_TO_XYZ = (
     (0.019334, 0.119193, 0.950227),
 )
 _WHITE_D65 = (0.95047, 1.0, 1.08883)
+_TO_XYZ = torch.tensor(_RGB_TO_XYZ, dtype=torch.float64) / torch.tensor(_WHITE_D65, dtype=torch.float64)[:, None]
+_XYZ_TO_RGB = torch.linalg.inv(_TO_XYZ)
 _EPSILON, _KAPPA = 0.008856, 7.787  # the two pieces of f meet here
 _OFFSET = 16.0 / 116.0
 
 
 def _matrix(like: Tensor, *, inverse: bool) -> Tensor:
-    matrix = torch.tensor(_RGB_TO_XYZ, dtype=torch.float64)
-    white = torch.tensor(_WHITE_D65, dtype=torch.float64)
-    matrix = matrix / white[:, None]
-    if inverse:
-        matrix = torch.linalg.inv(matrix)
-    return matrix.to(dtype=like.dtype, device=like.device)
+    return (_XYZ_TO_RGB if inverse else _TO_XYZ).to(dtype=like.dtype, device=like.device)
+
+
+def _linear(rgb: Tensor) -> Tensor:
+    """sRGB's values in [0, 1] to linear light."""
+    return torch.where(rgb > 0.04045, ((rgb.clamp_min(0.0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
 
 
 def rgb_to_lab(rgb_B3HW: Tensor) -> Tensor:
     """sRGB in [0, 1] to Lab: L in [0, 100], a and b in CIE units (about [-87, 99] and [-108, 95])."""
-    linear = torch.where(rgb_B3HW > 0.04045, ((rgb_B3HW.clamp_min(0.0) + 0.055) / 1.055) ** 2.4, rgb_B3HW / 12.92)
-    xyz = torch.einsum("ij,bjhw->bihw", _matrix(rgb_B3HW, inverse=False), linear)
+    xyz = torch.einsum("ij,bjhw->bihw", _matrix(rgb_B3HW, inverse=False), _linear(rgb_B3HW))
     f = torch.where(xyz > _EPSILON, xyz.clamp_min(1e-12) ** (1.0 / 3.0), _KAPPA * xyz + _OFFSET)
     fx, fy, fz = f.unbind(1)
     return torch.stack((116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)), dim=1)
+
+
+def lightness_of_levels(rgb_HW3: npt.NDArray[np.uint8]) -> Tensor:
+    """L of 8-bit sRGB, (1, 1, H, W) float32 in [0, 100]: `rgb_to_lab`'s, looked up where that one computes powers."""
+    red, green, blue = _LUMINANCE_OF_LEVEL_3N
+    luminance = red.take(rgb_HW3[..., 0])
+    luminance += green.take(rgb_HW3[..., 1])
+    luminance += blue.take(rgb_HW3[..., 2])
+    Y = torch.from_numpy(luminance)[None, None]
+    f = torch.where(Y > _EPSILON, Y.clamp_min(1e-12).pow_(1.0 / 3.0), _KAPPA * Y + _OFFSET)
+    return f.mul_(116.0).sub_(16.0)
 
 
 def lab_to_rgb_unclipped(lab_B3HW: Tensor) -> Tensor:
@@ -65,4 +79,9 @@ def lightness_to_grey(L_B1HW: Tensor) -> Tensor:
 
 
 # What red is at grey of luminance 1: 1 but for the rounding of the published constants.
-_GREY_TO_RED = float(_matrix(torch.zeros(1, dtype=torch.float64), inverse=True)[0].sum())
+_GREY_TO_RED = float(_XYZ_TO_RGB[0].sum())
+
+# What each of the 256 levels of red, green and blue adds to the luminance Y.
+_LUMINANCE_OF_LEVEL_3N = (
+    (_TO_XYZ[1, :, None] * _linear(torch.arange(256, dtype=torch.float64) / 255.0)).to(torch.float32).numpy()
+)

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from colorizer.hints import Hint, HintedColorizer
-from colorizer.lab import lab_to_rgb_unclipped, rgb_to_lab
+from colorizer.lab import lab_to_rgb_unclipped, lightness_of_levels, rgb_to_lab
 from colorizer.models.base import Colorizer
 from colorizer.photos import open_photo
 
@@ -64,8 +64,12 @@ def from_lab(L_B1HW: Tensor, ab_B2HW: Tensor) -> Rendered:
     """L and ab of one image to 8-bit sRGB, rounded (not truncated) and clipped channel by channel."""
     unclipped = lab_to_rgb_unclipped(torch.cat((L_B1HW, ab_B2HW), dim=1))
     outside = ((unclipped < -_GAMUT_SLACK) | (unclipped > 1 + _GAMUT_SLACK)).any(dim=1)
-    levels = (unclipped.clamp(0, 1) * 255.0).round().to(torch.uint8)
-    return Rendered(levels[0].permute(1, 2, 0).contiguous().numpy(), float(outside.float().mean()))
+    return Rendered(_levels(unclipped), float(outside.float().mean()))
+
+
+def _levels(rgb_13HW: Tensor) -> npt.NDArray[np.uint8]:
+    levels = rgb_13HW.clamp(0, 1).mul_(255.0).round_().to(torch.uint8)
+    return levels[0].permute(1, 2, 0).contiguous().numpy()
 
 
 def working_size(height: int, width: int, working_px: int) -> tuple[int, int]:
@@ -115,14 +119,14 @@ def lightness_for(rgb_HW3: npt.NDArray[np.uint8], look: Look, model: Colorizer) 
     height, width = rgb_HW3.shape[:2]
     if look.pipeline == "published":
         squashed = Image.fromarray(rgb_HW3).resize((PUBLISHED_PX, PUBLISHED_PX), Image.Resampling.BICUBIC)
-        return to_lab(np.asarray(squashed))[:, :1]
+        return lightness_of_levels(np.asarray(squashed))
     side = look.working_px or model.working_px
     small_h, small_w = working_size(height, width, side)
     # Pillow shrinks before the Lab conversion, so a 24-megapixel photograph costs the network nothing extra.
     image = Image.fromarray(rgb_HW3)
     if small_h < height or small_w < width:
         image = image.resize((min(small_w, width), min(small_h, height)), Image.Resampling.BOX)
-    L = to_lab(np.asarray(image))[:, :1]
+    L = lightness_of_levels(np.asarray(image))
     if L.shape[-2:] == (small_h, small_w):
         return L
     return F.interpolate(L, size=(small_h, small_w), mode="bilinear", align_corners=False, antialias=True)
@@ -135,8 +139,9 @@ def paint(rgb_HW3: npt.NDArray[np.uint8], ab_12hw: Tensor) -> Image.Image:
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        L_band = to_lab(rgb_HW3[top:bottom])[:, :1]
-        out[top:bottom] = from_lab(L_band, _rows_of(ab_12hw, top, bottom, height, width)).rgb_HW3
+        L_band = lightness_of_levels(rgb_HW3[top:bottom])
+        lab = torch.cat((L_band, _rows_of(ab_12hw, top, bottom, height, width)), dim=1)
+        out[top:bottom] = _levels(lab_to_rgb_unclipped(lab))
     return Image.fromarray(out)
 
 
@@ -175,6 +180,8 @@ def colorize(
 
 def _rows_of(ab_B2hw: Tensor, top: int, bottom: int, height: int, width: int) -> Tensor:
     """Rows `top`…`bottom` of ab upsampled to (height, width), as F.interpolate would give them, without the rest."""
+    if ab_B2hw.shape[-2:] == (height, width):
+        return ab_B2hw[:, :, top:bottom]
     small_h = ab_B2hw.shape[-2]
     place = ((torch.arange(top, bottom) + 0.5) * (small_h / height) - 0.5).clamp(0, small_h - 1)
     low = place.floor().long()

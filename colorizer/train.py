@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from colorizer import allocator
 from colorizer.checkpoints import load_checkpoint, own_name, read_checkpoint, save_checkpoint
 from colorizer.data import Crops, ResumableBatches
 from colorizer.distributed import World, joined
@@ -33,6 +34,7 @@ from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
 from colorizer.samples import save_samples
 from colorizer.stopping import StopAsked
 from colorizer.training_photos import Photographs, gather_photographs
+from colorizer.winograd_training import Conv2d
 
 _VALIDATION_BATCH = 32
 
@@ -135,6 +137,8 @@ class Run:
     def build(self, init: str) -> None:
         """Make the networks, or bring them back from resume.pt."""
         recipe, device = self.recipe, self.world.device
+        if device.type == "cpu":
+            allocator.prefer("space" if recipe.recompute_activations else "time")
         torch.manual_seed(recipe.seed)
         try:
             model, ema = (MODELS[recipe.model](**recipe.arguments) for _ in range(2))
@@ -150,6 +154,9 @@ class Run:
         for network in (model, ema):
             network.temperature, network.saturation = recipe.temperature, recipe.saturation
             network.keeps_activations = not recipe.recompute_activations
+            for layer in network.modules():
+                if isinstance(layer, Conv2d):
+                    layer.is_direct = not recipe.winograd
         self.ema = ema.to(device).to(memory_format=torch.channels_last)
         self.objective: Objective = objective_of(recipe)(recipe, device)
         self.networks: dict[str, nn.Module] = {MODEL: model} | self.objective.companions()

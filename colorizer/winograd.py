@@ -1,98 +1,39 @@
 """Winograd's convolution: a loaded network with a quarter of the multiplications in its 3x3 convolutions.
 
-Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, F(4x4, 3x3): 4 x 4 outputs come from a
-tile of 6 x 6 inputs by 36 products instead of 144, y = A^T [(G g G^T) * (B^T d B)] A; over all tiles and channels the
-products are 36 matrix multiplications.  Both transforms are winograd.c where it can be compiled, else matrix
-products, too.  The points 0, 1, -1, 2, -1/2 and infinity keep every entry of both transforms
-exact in bfloat16, also of their Kronecker squares, and lose the fewest bits of all choices among powers of two.
+F(4x4, 3x3): 4 x 4 outputs come from a tile of 6 x 6 inputs by 36 products instead of 144; over all tiles and channels
+the products are 36 matrix multiplications.  colorizer/winograd_transforms.py has what comes before and after them.
 
-Shape suffixes: N pictures, H, W; C channels in, K out; T tiles, F the 36 products, P the 16 places of a tile's output.
+Shape suffixes: N pictures, H, W; C channels in, K out; T tiles, F the 36 products, U the convolutions of a layer.
 """
 
-import ctypes
-import math
-import threading
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from itertools import product
-from pathlib import Path
+from itertools import accumulate, product
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from colorizer.native import compiled
+from colorizer.winograd_transforms import (
+    EDGE,
+    N_PRODUCTS,
+    TAPS,
+    Part,
+    Tiling,
+    after,
+    before,
+    kernel_of,
+    passes,
+    scratch,
+)
 
 _Network = TypeVar("_Network", bound=nn.Module)
+Room = tuple[Tensor, ...]  # memory of one pass over the kernel: its tiles and, of integers, their scales
 
-TILE, TAPS = 4, 3
-EDGE = TILE + TAPS - 1
 _LEAST_CHANNELS = 64  # with fewer the transforms cost what the products save
 _CACHED = 32_768  # columns that are transformed at once, so that they stay in the processor's cache
-_LANES = 16  # channels that winograd.c takes at a time
 _LEAST_TILES = 256  # that share one pass over the kernel: packing it must not cost more than using it
-
-_A_MN = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -0.5, 0), (0, 1, 1, 4, 0.25, 0), (0, 1, -1, 8, -0.125, 1))
-_B_NN = (
-    (2, 3, -4, -3, 2, 0),
-    (0, 2, 5, 1, -2, 0),
-    (0, 2, 1, -5, 2, 0),
-    (0, -1, -2, 1, 2, 0),
-    (0, -2, 1, 2, -1, 0),
-    (0, 2, 3, -4, -3, 2),
-)
-_G_NR = (
-    (1 / 2, 0, 0),
-    (1 / 6, 1 / 6, 1 / 6),
-    (1 / 6, -1 / 6, 1 / 6),
-    (1 / 30, 1 / 15, 2 / 15),
-    (16 / 15, -8 / 15, 4 / 15),
-    (0, 0, 1 / 2),
-)
-
-
-@cache
-@torch.inference_mode(False)
-def _transforms(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """B^T (36 x 36) and A^T (16 x 36), both for two dimensions at once."""
-    B, A = (torch.tensor(rows, dtype=torch.float64) for rows in (_B_NN, _A_MN))
-    return torch.kron(B, B).to(dtype), torch.kron(A, A).to(dtype)
-
-
-class _Scratch(threading.local):
-    """Memory that the layers of a thread's networks use one after another: fresh pages cost as much as the work."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
-
-    @torch.inference_mode(False)
-    def take(self, name: str, dtype: torch.dtype, *shape: int) -> Tensor:
-        """A tensor of this shape with anything in it."""
-        n = math.prod(shape)
-        kept = self._kept.get((name, dtype))
-        if kept is None or len(kept) < n:
-            kept = self._kept[name, dtype] = torch.empty(n, dtype=dtype)
-        return kept[:n].view(shape)
-
-
-_scratch = _Scratch()
-
-
-def _native(dtype: torch.dtype, channels: int) -> ctypes.CDLL | None:
-    """The transforms in C, if they can be had for this."""
-    is_fit = dtype == torch.bfloat16 and channels % _LANES == 0
-    return compiled(Path(str(files("colorizer") / "winograd.c"))) if is_fit else None
-
-
-def _numbers(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
-    return (ctypes.c_int64 * len(values))(*values)
-
-
-def _address(tensor: Tensor, offset: int = 0) -> ctypes.c_void_p:
-    return ctypes.c_void_p(tensor.data_ptr() + offset * tensor.element_size())
 
 
 @dataclass(frozen=True)
@@ -128,110 +69,55 @@ class WinogradConv2d(nn.Module):
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """What the layer gives, in channels-last memory."""
         N, C, height, width = x_NCHW.shape
-        d, (pad_y, pad_x) = self.dilation, self.padding
-        high, wide = (s + 2 * p - 2 * d for s, p in ((height, pad_y), (width, pad_x)))
-        rows, columns = (
-            -(-s // (d * TILE)) for s in (high, wide)
-        )  # of tiles, in each of the d * d interleaved pictures
-        up = self.upsampling * d
-        out = x_NCHW.new_empty(N, rows, TILE, up, columns, TILE, up, self.channels_out, dtype=self.dtype)
-        # The parts of the output that one pass over the kernel makes: picture, interleaved picture, rows of tiles.
-        step = max(1, _CACHED // (d * columns * max(C, self.channels_out)))
-        parts = [(n, p, top, min(rows, top + step)) for n in range(N) for p in range(d) for top in range(0, rows, step)]
-        per_pass = max(1, _LEAST_TILES * 2 // (min(step, rows) * d * columns))
-        per_pass = -(-len(parts) // -(-len(parts) // per_pass))  # as even as can be
-        padded = _scratch.take("padded", self.dtype, d * (rows * TILE + 2), d * (columns * TILE + 2), C).zero_()
-        inner = padded[pad_y : pad_y + height, pad_x : pad_x + width]
-        loaded = -1
-        for first in range(0, len(parts), per_pass):
-            places, n_done, these = [], 0, parts[first : first + per_pass]
-            n_tiles = sum(bottom - top for _, _, top, bottom in these) * d * columns
-            transformed = self._room(n_tiles)
-            for n, p, top, bottom in these:
-                if n != loaded:
-                    inner.copy_(x_NCHW[n].permute(1, 2, 0))
-                    loaded = n
-                count = (bottom - top) * d * columns
-                self._transform(padded, p, top, bottom, transformed, n_done)
-                places.append((out[n, top:bottom, :, p * self.upsampling : (p + 1) * self.upsampling], n_done, count))
-                n_done += count
-            multiplied = self._multiply(transformed)
-            for place, start, count in places:
-                self._collect(multiplied[:, :, start : start + count], start, place)
-        up = self.upsampling
-        y_NHWK = out.view(N, rows * TILE * d * up, columns * TILE * d * up, self.channels_out)
-        y_NKHW = y_NHWK[:, : high * up, : wide * up].permute(0, 3, 1, 2)
-        return y_NKHW.to(x_NCHW.dtype).contiguous(memory_format=torch.channels_last)
+        up, tiling = self.upsampling, Tiling(height, width, self.dilation, self.padding)
+        x_NHWC = x_NCHW.permute(0, 2, 3, 1).to(self.dtype).contiguous()
+        out_NKHW = torch.empty(
+            (N, self.channels_out, tiling.high * up, tiling.wide * up),
+            dtype=self.dtype,
+            memory_format=torch.channels_last,
+        )
+        for parts in passes(tiling, N, _CACHED // max(C, self.channels_out), _LEAST_TILES):
+            self._run(x_NHWC, tiling, parts, out_NKHW.permute(0, 2, 3, 1))
+        return out_NKHW.to(x_NCHW.dtype)
 
-    def _room(self, n_tiles: int) -> Tensor:
+    def _run(self, x_NHWC: Tensor, tiling: Tiling, parts: Sequence[Part], out_NHWK: Tensor) -> None:
+        """One pass over the kernel."""
+        starts = [0, *accumulate(part.n_tiles(tiling) for part in parts)]
+        room = self._room(starts[-1])
+        for start, part in zip(starts, parts, strict=False):
+            self._transform(x_NHWC, tiling, part, room, start)
+        multiplied = self._multiply(room)
+        for start, part in zip(starts, parts, strict=False):
+            self._collect(multiplied, start, tiling, part, out_NHWK[part.picture])
+
+    def _room(self, n_tiles: int) -> Room:
         """Where one pass over the kernel has its tiles, FTC."""
-        return _scratch.take("transformed", self.dtype, EDGE * EDGE, n_tiles, self.channels_in)
+        return (scratch.take("transformed", self.dtype, N_PRODUCTS, n_tiles, self.channels_in),)
 
-    def _tiles(self, padded_HWC: Tensor, p: int, top: int, bottom: int) -> tuple[object, object, object]:
-        """The tiles in rows `top`...`bottom` of the interleaved pictures that begin in row `p`, as C wants it."""
-        d, C, row = self.dilation, self.channels_in, padded_HWC.stride(0)
-        columns = (padded_HWC.shape[1] // d - 2) // TILE
-        return (
-            _address(padded_HWC, (p + top * TILE * d) * row),
-            _numbers((d * row, d * C, TILE * d * row, C, TILE * d * C)),
-            _numbers((bottom - top, d, columns, C)),
-        )
+    def _transform(self, x_NHWC: Tensor, tiling: Tiling, part: Part, room: Room, start: int) -> None:
+        before(x_NHWC[part.picture], tiling, part, room[0], start)
 
-    def _transform(self, padded_HWC: Tensor, p: int, top: int, bottom: int, into_FTC: Tensor, start: int) -> None:
-        """B^T d B of the tiles in rows `top`...`bottom` of the interleaved pictures that begin in row `p`."""
-        d, C = self.dilation, self.channels_in
-        row = padded_HWC.stride(0)
-        columns = (padded_HWC.shape[1] // d - 2) // TILE
-        if native := _native(self.dtype, C):
-            place = _address(into_FTC, start * C)
-            native.truehue_before(*self._tiles(padded_HWC, p, top, bottom), place, ctypes.c_int64(into_FTC.stride(0)))
-            return
-        into_FN = into_FTC[:, start : start + (bottom - top) * d * columns].flatten(1)
-        tiles = padded_HWC[p + top * TILE * d :].as_strided(
-            (EDGE, EDGE, bottom - top, d, columns, C),
-            (d * row, d * C, TILE * d * row, C, TILE * d * C, 1),
-            padded_HWC.storage_offset() + (p + top * TILE * d) * row,
-        )
-        torch.mm(_transforms(self.dtype)[0], tiles.reshape(EDGE * EDGE, -1), out=into_FN)
-
-    def _multiply(self, transformed_FTC: Tensor) -> Tensor:
+    def _multiply(self, room: Room) -> Room:
         """The products of each convolution (U of them), UFTK."""
-        n, shape = self.upsampling**2, (EDGE * EDGE, transformed_FTC.shape[1], self.channels_out)
-        multiplied_UFTK = _scratch.take("multiplied", self.dtype, n, *shape)
+        (transformed_FTC,) = room
+        n, shape = self.upsampling**2, (N_PRODUCTS, transformed_FTC.shape[1], self.channels_out)
+        multiplied_UFTK = scratch.take("multiplied", self.dtype, n, *shape)
         if n > 1:
             multiplied_UFTK.zero_()  # not every product is computed
         for some in self._products:
             chosen = slice(some.first, some.first + len(some.kernel_FCK))
             torch.bmm(transformed_FTC[chosen], some.kernel_FCK, out=multiplied_UFTK[some.convolution, chosen])
-        return multiplied_UFTK
+        return (multiplied_UFTK,)
 
-    def _collect(self, multiplied_UFTK: Tensor, start: int, into: Tensor) -> None:
-        """A^T m A plus bias, and the ReLU, into rows of the output; `start` is the first tile's place in the pass."""
-        t, _, up, columns, _, across, K = into.shape
-        if native := _native(self.dtype, K):
-            _, plane, tile, _ = multiplied_UFTK.stride()
-            tops, rows, ups, tile_columns, inner_columns, acrosses, _ = into.stride()
-            for part_FTK, (down, right) in zip(multiplied_UFTK, product(range(self.upsampling), repeat=2), strict=True):
-                native.truehue_after(
-                    _address(part_FTK),
-                    ctypes.c_int64(plane),
-                    ctypes.c_int64(tile),
-                    _numbers((t, self.dilation, columns, K)),
-                    _address(self._bias),
-                    int(self.has_relu),
-                    _address(into, down * ups + right * acrosses),
-                    _numbers((tops, rows, tile_columns, inner_columns, acrosses)),
-                )
-            return
-        y_PN = torch.mm(_transforms(self.dtype)[1], multiplied_UFTK.permute(1, 2, 0, 3).reshape(EDGE * EDGE, -1))
-        # across = dilation (columns of tiles come after it) or upsampling (beside the channels).
-        if self.upsampling == 1:
-            y = y_PN.view(TILE, TILE, t, across, columns, K).permute(2, 0, 4, 1, 3, 5)[:, :, None]
-        else:
-            y = y_PN.view(TILE, TILE, t, columns, up, across, K).permute(2, 0, 4, 3, 1, 5, 6)
-        torch.add(y, self._bias.to(self.dtype), out=into)
-        if self.has_relu:
-            into.clamp_min_(0)
+    def _collect(self, multiplied: Room, start: int, tiling: Tiling, part: Part, into_HWK: Tensor) -> None:
+        """Each convolution's products into its pixels of the picture."""
+        for products_FTK, pixels in zip(multiplied[0], self._pixels(into_HWK), strict=True):
+            after(products_FTK, start, tiling, part, self._bias, self.has_relu, pixels)
+
+    def _pixels(self, into_HWK: Tensor) -> list[Tensor]:
+        """Those of each convolution."""
+        up = self.upsampling
+        return [into_HWK[down::up, right::up] for down, right in product(range(up), repeat=2)]
 
 
 Maker = Callable[..., WinogradConv2d]
@@ -242,7 +128,7 @@ def _products(conv: nn.Conv2d | nn.ConvTranspose2d, dtype: torch.dtype) -> list[
     K = conv.out_channels
     weight = conv.weight.detach().double()
     if isinstance(conv, nn.Conv2d):
-        return [_Product(0, 0, _kernel(weight).to(dtype))]
+        return [_Product(0, 0, kernel_of(weight).to(dtype))]
     # Output 2t + parity sees inputs t - 1, t, t + 1 by these taps of four; None is no tap.
     taps = ((3, 1, None), (None, 2, 0))
     products = []
@@ -253,18 +139,13 @@ def _products(conv: nn.Conv2d | nn.ConvTranspose2d, dtype: torch.dtype) -> list[
                 for j, tap_x in enumerate(taps[x]):
                     if tap_y is not None and tap_x is not None:
                         g_KC33[:, :, i, j] = weight[:, :, tap_y, tap_x].T
-            kernel = _kernel(g_KC33).to(dtype).view(EDGE, EDGE, conv.in_channels, K)
+            kernel = kernel_of(g_KC33).to(dtype).view(EDGE, EDGE, conv.in_channels, K)
             # A kernel without its last tap has no product at infinity, one without its first none at 0.
             products += [
                 _Product(2 * y + x, EDGE * row + x, kernel[row, x : x + EDGE - 1].contiguous())
                 for row in range(y, y + EDGE - 1)
             ]
     return products
-
-
-def _kernel(g_KCRR: Tensor) -> Tensor:
-    G = torch.tensor(_G_NR, dtype=torch.float64, device=g_KCRR.device)
-    return torch.einsum("ir,kcrs,js->ijck", G, g_KCRR, G).reshape(EDGE * EDGE, *g_KCRR.shape[1::-1]).contiguous()
 
 
 def pays() -> bool:
@@ -285,7 +166,7 @@ def fits(layer: nn.Module) -> bool:
     if isinstance(layer, nn.ConvTranspose2d):
         shape = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.output_padding)
         return shape == ((4, 4), (2, 2), (1, 1), (1, 1), (0, 0))
-    is_plain = type(layer) is nn.Conv2d and layer.kernel_size == (3, 3) and layer.stride == (1, 1)
+    is_plain = type(layer).forward is nn.Conv2d.forward and layer.kernel_size == (3, 3) and layer.stride == (1, 1)
     return is_plain and layer.dilation[0] == layer.dilation[1] and not isinstance(layer.padding, str)
 
 
@@ -304,8 +185,9 @@ def with_winograd(model: _Network, *, dtype: torch.dtype = torch.bfloat16, made_
                 continue
             assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
             after = children[i + 1] if isinstance(parent, nn.Sequential) and i + 1 < len(children) else None
-            has_relu = isinstance(after, nn.ReLU)
+            is_relu_next = isinstance(after, nn.ReLU)
+            has_relu = is_relu_next or bool(getattr(layer, "has_relu", False))  # winograd_training.ConvReLU
             replaced[id(layer)] = made_by(layer, dtype=dtype, has_relu=has_relu)
-            if has_relu:
+            if is_relu_next:
                 replaced[id(after)] = nn.Identity()
     return deepcopy(model, replaced)  # what is in its memo, deepcopy takes for copied

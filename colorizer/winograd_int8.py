@@ -9,7 +9,8 @@ import ctypes
 import torch
 from torch import Tensor, nn
 
-from colorizer.winograd import EDGE, WinogradConv2d, _address, _native, _Network, _scratch, with_winograd
+from colorizer.winograd import Room, WinogradConv2d, _Network, with_winograd
+from colorizer.winograd_transforms import N_PRODUCTS, Part, Tiling, address, native, place, scratch
 
 _LEAST_CHANNELS = 256  # with fewer the integers cost more to make and to read than their products save
 _MOST = 127
@@ -20,7 +21,7 @@ class Int8WinogradConv2d(WinogradConv2d):
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, *, dtype: torch.dtype, has_relu: bool = False) -> None:
         super().__init__(conv, dtype=dtype, has_relu=has_relu)
-        self._scales_UFK = torch.zeros(self.upsampling**2, EDGE * EDGE, self.channels_out)
+        self._scales_UFK = torch.zeros(self.upsampling**2, N_PRODUCTS, self.channels_out)
         self._kernels: list[tuple[int, int, Tensor]] = []  # convolution, product, CK
         for some in self._products:
             scales_FK = some.kernel_FCK.float().abs().amax(1) / _MOST
@@ -29,65 +30,60 @@ class Int8WinogradConv2d(WinogradConv2d):
             self._kernels += [(some.convolution, some.first + i, kernel) for i, kernel in enumerate(whole_FCK)]
         self._products = []
 
-    def _room(self, n_tiles: int) -> Tensor:
-        return _scratch.take("whole", torch.int8, EDGE * EDGE, n_tiles, self.channels_in)
+    def _room(self, n_tiles: int) -> Room:
+        whole_FTC = scratch.take("whole", torch.int8, N_PRODUCTS, n_tiles, self.channels_in)
+        return whole_FTC, scratch.take("scales", torch.float32, N_PRODUCTS, n_tiles)
 
-    def _scales(self, n_tiles: int) -> Tensor:
-        return _scratch.take("scales", torch.float32, EDGE * EDGE, n_tiles)
-
-    def _transform(self, padded_HWC: Tensor, p: int, top: int, bottom: int, into_FTC: Tensor, start: int) -> None:
-        n_tiles, C = into_FTC.shape[1:]
-        native = _native(self.dtype, C)
-        assert native is not None  # with_int8 has looked
-        native.truehue_before8(
-            *self._tiles(padded_HWC, p, top, bottom),
-            _address(into_FTC, start * C),
-            ctypes.c_int64(n_tiles * C),
-            _address(self._scales(n_tiles), start),
-            ctypes.c_int64(n_tiles),
-            _address(_scratch.take("one tile", torch.float32, EDGE * EDGE, C)),
+    def _transform(self, x_NHWC: Tensor, tiling: Tiling, part: Part, room: Room, start: int) -> None:
+        (whole_FTC, scales_FT), C = room, self.channels_in
+        x_HWC = x_NHWC[part.picture]
+        library = native(self.dtype, C)
+        assert library is not None  # with_winograd_int8 has looked
+        library.truehue_before8(
+            place(tiling, part, x_HWC, is_input=True),
+            address(x_HWC),
+            address(whole_FTC, start * C),
+            ctypes.c_int64(whole_FTC.stride(0)),
+            address(scales_FT, start),
+            ctypes.c_int64(scales_FT.stride(0)),
+            address(scratch.take("one tile", torch.float32, torch.get_num_threads(), N_PRODUCTS, C)),
         )
 
-    def _multiply(self, transformed_FTC: Tensor) -> Tensor:
-        shape = (self.upsampling**2, EDGE * EDGE, transformed_FTC.shape[1], self.channels_out)
-        multiplied_UFTK = _scratch.take("multiplied", torch.int32, *shape)
+    def _multiply(self, room: Room) -> Room:
+        whole_FTC, scales_FT = room
+        shape = (self.upsampling**2, N_PRODUCTS, whole_FTC.shape[1], self.channels_out)
+        multiplied_UFTK = scratch.take("multiplied", torch.int32, *shape)
         if self.upsampling > 1:
             multiplied_UFTK.zero_()  # not every product is computed
-        for convolution, place, kernel_CK in self._kernels:
-            torch._int_mm(transformed_FTC[place], kernel_CK, out=multiplied_UFTK[convolution, place])
-        return multiplied_UFTK
+        for convolution, number, kernel_CK in self._kernels:
+            torch._int_mm(whole_FTC[number], kernel_CK, out=multiplied_UFTK[convolution, number])
+        return multiplied_UFTK, scales_FT
 
-    def _collect(self, multiplied_UFTK: Tensor, start: int, into: Tensor) -> None:
-        t, _, _, columns, _, _, K = into.shape
-        native = _native(self.dtype, K)
-        assert native is not None
-        _, plane, tile, _ = multiplied_UFTK.stride()
-        tops, rows, ups, tile_columns, inner_columns, acrosses, _ = into.stride()
-        for part, part_FTK in enumerate(multiplied_UFTK):
-            down, right = divmod(part, self.upsampling)
-            native.truehue_after8(
-                _address(part_FTK),
-                ctypes.c_int64(plane),
-                ctypes.c_int64(tile),
-                _address(self._scales(plane // tile), start),
-                ctypes.c_int64(plane // tile),
-                _address(self._scales_UFK[part]),
-                (ctypes.c_int64 * 4)(t, self.dilation, columns, K),
-                _address(self._bias),
+    def _collect(self, multiplied: Room, start: int, tiling: Tiling, part: Part, into_HWK: Tensor) -> None:
+        (sums_UFTK, scales_FT), library = multiplied, native(self.dtype, self.channels_out)
+        assert library is not None
+        for sums_FTK, scales_FK, pixels in zip(sums_UFTK, self._scales_UFK, self._pixels(into_HWK), strict=True):
+            library.truehue_after8(
+                place(tiling, part, pixels, is_input=False),
+                address(sums_FTK, start * self.channels_out),
+                ctypes.c_int64(sums_FTK.stride(0)),
+                address(scales_FT, start),
+                ctypes.c_int64(scales_FT.stride(0)),
+                address(scales_FK),
+                address(self._bias),
                 int(self.has_relu),
-                _address(into, down * ups + right * acrosses),
-                (ctypes.c_int64 * 5)(tops, rows, tile_columns, inner_columns, acrosses),
+                address(pixels),
             )
 
 
 def _layer(conv: nn.Conv2d | nn.ConvTranspose2d, *, dtype: torch.dtype, has_relu: bool) -> WinogradConv2d:
     channels = (conv.in_channels, conv.out_channels)
-    is_fit = min(channels) >= _LEAST_CHANNELS and all(_native(dtype, c) for c in channels)
+    is_fit = min(channels) >= _LEAST_CHANNELS and all(native(dtype, c) for c in channels)
     return (Int8WinogradConv2d if is_fit else WinogradConv2d)(conv, dtype=dtype, has_relu=has_relu)
 
 
 def with_winograd_int8(model: _Network) -> _Network:
     """`with_winograd` in bf16, the products of wide layers in integers.  Raises ValueError without a C compiler."""
-    if _native(torch.bfloat16, _LEAST_CHANNELS) is None:
+    if native(torch.bfloat16, _LEAST_CHANNELS) is None:
         raise ValueError("winograd-int8 needs a C compiler: apt-get install gcc libc6-dev, or leave it out")
     return with_winograd(model, made_by=_layer)

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from colorizer import allocator
 from colorizer.ab_bins import N_BINS, soft_encode
 from colorizer.arguments import whole
 from colorizer.colouring import Options, colour_files, targets_of
@@ -178,6 +179,8 @@ def part_training(way: str, n: int, device: str = "cpu", side: int = 176, steps:
     weights_Q = rebalancing_weights(load_prior()).to(device)
     is_ours = way != "dense"
     if is_ours:
+        if device == "cpu":
+            allocator.prefer("space" if way == "recompute" else "time")
         model = model.to(memory_format=torch.channels_last)
         model.keeps_activations = way != "recompute"
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-5, betas=(0.9, 0.99), weight_decay=1e-3)

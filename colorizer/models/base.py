@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Self
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from colorizer.ab_bins import bin_centres
 from colorizer.decoding import PAPER_TEMPERATURE, annealed_mean
+from colorizer.winograd_training import ConvReLU
 
 
 class Colorizer(nn.Module, ABC):
@@ -42,9 +43,16 @@ class Colorizer(nn.Module, ABC):
         """
         raise ValueError(f"{cls.name}: no published weights of flavour {flavour} are known for it")
 
-    def run_block(self, block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Compute one block, keeping its inner activations for the gradient, or not (`keeps_activations`)."""
-        if self.keeps_activations or not torch.is_grad_enabled():
+    def run_block(
+        self, block: Callable[[Tensor], Tensor], x: Tensor, *, kept: Literal["as asked", "never", "always"] = "as asked"
+    ) -> Tensor:
+        """Compute one block, keeping its inner activations for the gradient, or not (`keeps_activations`).
+
+        On a CPU, `kept` is `never` for a block of much memory and little work, `always` for one whose memory is free
+        again when others need theirs.
+        """
+        is_kept = self.keeps_activations if kept == "as asked" or x.device.type != "cpu" else kept == "always"
+        if is_kept or not torch.is_grad_enabled():
             return block(x)
         modules = block.modules() if isinstance(block, nn.Module) else iter(())
         norms = [m for m in modules if isinstance(m, nn.BatchNorm2d)]
@@ -133,7 +141,7 @@ def conv_stack(channels_in: int, channels_out: int, n: int, *, stride: int = 1, 
     for i in range(n):
         is_last = i == n - 1
         layers += [
-            nn.Conv2d(
+            ConvReLU(
                 channels_in if i == 0 else channels_out,
                 channels_out,
                 3,
@@ -141,7 +149,7 @@ def conv_stack(channels_in: int, channels_out: int, n: int, *, stride: int = 1, 
                 padding=dilation,
                 dilation=dilation,
             ),
-            nn.ReLU(inplace=True),
+            nn.Identity(),  # the place of the ReLU in the published networks' numbering
         ]
     return layers
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from colorizer.ab_bins import N_BINS
 from colorizer.lab import lightness_to_grey
 from colorizer.models.base import ClassifyingColorizer, init_he
+from colorizer.winograd_training import Conv2d
 
 # (expansion, channels, repeats, stride, kernel) of EfficientNet-B0/lite0's seven stages (Tan and Le 2019, table 1).
 _STAGES = (
@@ -173,7 +174,7 @@ class _Up(nn.Module):
         layers: list[nn.Module] = []
         for i in range(depth):
             c = c_out if i else c_in + c_skip
-            layers += [nn.Conv2d(c, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)]
+            layers += [Conv2d(c, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)]
         self.mix = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.color import lab2rgb, rgb2lab
 
-from colorizer.lab import lab_to_rgb, lab_to_rgb_unclipped, lightness_to_grey, rgb_to_lab
+from colorizer.lab import lab_to_rgb, lab_to_rgb_unclipped, lightness_of_levels, lightness_to_grey, rgb_to_lab
 
 
 def as_image(colours_N3: np.ndarray) -> torch.Tensor:
@@ -60,3 +60,15 @@ def test_lightness_as_grey_has_that_lightness() -> None:
     grey = lightness_to_grey(L)
     assert grey.min() >= 0
     torch.testing.assert_close(rgb_to_lab(grey.expand(-1, 3, -1, -1))[:, :1], L, atol=2e-2, rtol=0)
+
+
+def test_the_lightness_of_levels_is_that_of_lab() -> None:
+    """All 256 greys, the corners, and 20,000 random colours of 8 bits: to 1e-4 of rgb_to_lab."""
+    rng = np.random.default_rng(2)
+    levels = np.concatenate([
+        np.repeat(np.arange(256)[:, None], 3, axis=1),
+        np.array(list(itertools.product((0, 255), repeat=3))),
+        rng.integers(0, 256, (20_000, 3)),
+    ]).astype(np.uint8)[:, None]  # fmt: skip
+    exact = rgb_to_lab(torch.from_numpy(levels).permute(2, 0, 1)[None].double() / 255.0)[:, :1]
+    torch.testing.assert_close(lightness_of_levels(levels).double(), exact, rtol=0, atol=1e-4)
