@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from colorizer.baselines import CONTROLS
@@ -66,19 +67,14 @@ def render_stimuli(
     small).  `fakes` are conditions that other programs colour; a photograph that one of them lacks is left out and
     listed.
     """
-    if out.exists() and any(out.iterdir()):
-        raise StimuliError(f"{out}: is not empty; choose another --out or remove it")
-    name = name or re.sub(r"[^a-z0-9]+", "-", out.name.lower()).strip("-") or "stimuli"
-    if not re.fullmatch(r"[a-z0-9-]+", name):
-        raise StimuliError(f"--name: expected lower-case letters, digits and hyphens, got {name!r}")
+    name = _name_of(out, name)
     if shard[1] > 1 and any(f.command for f in fakes):
         raise StimuliError(
             "--shard: a --fake command colours in parallel by itself (--fake-jobs); render it in one call"
         )
     _check_conditions(models, [f.name for f in fakes], has_original=has_original)
     weights = weights or {}
-    seen = [load_checkpoint(m, weights.get(m))[1].seen_phashes for m in models if m not in CONTROLS]
-    seen_phashes = torch.cat(seen).numpy().astype(np.uint64) if seen else np.empty(0, dtype=np.uint64)
+    seen_phashes = _seen_in_training(models, weights)
     drawn, refused = draw_photos(
         folder, settings, seen_phashes=seen_phashes, allow_seen=allow_seen, has_original=has_original
     )
@@ -90,18 +86,9 @@ def render_stimuli(
         drawn = [d for d in drawn if d.file.name not in failures]
     others = list[Drawn]()
     if originals is not None and drawn:
-        others, refused_others = draw_photos(
-            originals,
-            replace(settings, n_requested=len(drawn)),
-            seen_phashes=seen_phashes,
-            allow_seen=allow_seen,
-            id_prefix="o",
-            one_of_a_group=True,
-        )
+        as_many = replace(settings, n_requested=len(drawn))
+        others, refused_others = _draw_originals(originals, as_many, seen_phashes, allow_seen=allow_seen)
         refused += refused_others
-        if not others:
-            first = f": {refused_others[0]['source']}: {refused_others[0]['detail']}" if refused_others else ""
-            raise StimuliError(f"{originals}: no usable colour photograph for --originals{first}")
     refused.sort(key=lambda r: r["source"])
     if not drawn:
         reasons = ", ".join(sorted({r["reason"] for r in refused}))
@@ -109,10 +96,7 @@ def render_stimuli(
         raise StimuliError(f"{folder}: no usable photograph among {len(refused)} ({reasons}){first}")
     conditions = {m: condition(m, weights.get(m), settings, drawn, backend=backend) for m in models}
     conditions |= {f.name: external_condition(f, collected[f.name], drawn) for f in fakes}
-    wearers = {d.image_id for d in drawn}
-    if n_random is not None:
-        chosen = np.random.default_rng((settings.seed, 1)).permutation(sorted(wearers))[:n_random]
-        wearers = set(chosen.tolist())
+    wearers = _wearers(drawn, n_random, settings.seed)
     wanted = [(d, _appearances(d, conditions, wearers)) for d in drawn] + [(d, [REAL]) for d in others]
     manifest = {
         "format": FORMAT,
@@ -143,6 +127,43 @@ def render_stimuli(
     if not missing:
         _finish(part, out, manifest)
     return manifest
+
+
+def _name_of(out: Path, name: str) -> str:
+    """The set's name, by default from its folder, which must hold nothing yet."""
+    if out.exists() and any(out.iterdir()):
+        raise StimuliError(f"{out}: is not empty; choose another --out or remove it")
+    name = name or re.sub(r"[^a-z0-9]+", "-", out.name.lower()).strip("-") or "stimuli"
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise StimuliError(f"--name: expected lower-case letters, digits and hyphens, got {name!r}")
+    return name
+
+
+def _seen_in_training(models: list[str], weights: dict[str, str]) -> npt.NDArray[np.uint64]:
+    """Perceptual hashes of what any of the colorizers was trained on."""
+    seen = [load_checkpoint(m, weights.get(m))[1].seen_phashes for m in models if m not in CONTROLS]
+    return torch.cat(seen).numpy().astype(np.uint64) if seen else np.empty(0, dtype=np.uint64)
+
+
+def _draw_originals(
+    folder: Path, settings: Settings, seen_phashes: npt.NDArray[np.uint64], *, allow_seen: bool
+) -> tuple[list[Drawn], list[dict[str, Any]]]:
+    """Photographs that appear in their own colours only; one of a group."""
+    drawn, refused = draw_photos(
+        folder, settings, seen_phashes=seen_phashes, allow_seen=allow_seen, id_prefix="o", one_of_a_group=True
+    )
+    if not drawn:
+        first = f": {refused[0]['source']}: {refused[0]['detail']}" if refused else ""
+        raise StimuliError(f"{folder}: no usable colour photograph for --originals{first}")
+    return drawn, refused
+
+
+def _wearers(drawn: list[Drawn], n_random: int | None, seed: int) -> set[str]:
+    """The photographs that wear another's colours: all, or `n_random` of them."""
+    ids = {photo.image_id for photo in drawn}
+    if n_random is None:
+        return ids
+    return set(np.random.default_rng((seed, 1)).permutation(sorted(ids))[:n_random].tolist())
 
 
 def _appearances(photo: Drawn, conditions: Iterable[str], wearers: set[str]) -> list[str]:
