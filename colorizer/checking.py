@@ -4,19 +4,21 @@ import csv
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from torch.utils.data import DataLoader
 
-from colorizer.data import Crops, Refusal, ResumableBatches, near_duplicate_groups, scan_photos, split_holdout
+from colorizer.arguments import counted
+from colorizer.data import Crops, Refusal, ResumableBatches, scan_photos
 from colorizer.distributed import World, pick_device
+from colorizer.motifs import Search, find_motifs, split_holdout
 from colorizer.recipe import Recipe, RecipeError
 from colorizer.stopping import StopAsked
 from colorizer.train import Run
-from colorizer.training_photos import refuse_mix
+from colorizer.training_photos import NOT_SEARCHED, refuse_mix
 
 _MEASURED_STEPS = 3
 
@@ -45,6 +47,9 @@ class Check:
     step_seconds: float
     steps: int
     like_it: list[Experience]
+    excerpts: list[tuple[str, str]] = field(default_factory=list)
+    """Names of a photograph that is cut out of another one, and of that one."""
+    is_searched: bool = True
 
     @property
     def hours(self) -> float:
@@ -72,16 +77,17 @@ def check_training(
     init: str = "",
     device: str = "cpu",
     held_out: Sequence[Path | str] = (),
+    search: Search = "auto",
 ) -> Check:
     """Scan the photographs, group them, take a few steps on them, and write nothing."""
     refuse_mix(recipe, data)
     world = World(device=pick_device(device))
     photos, refused = scan_photos(data, longest_px=2 * recipe.crop_px, shortest_px=16, workers=workers)
+    motifs = find_motifs(photos, search="no" if held_out else search)  # nothing is split off where others are held out
     if held_out:
         n_held_out = len(scan_photos(held_out, longest_px=2 * recipe.crop_px, shortest_px=16, workers=workers)[0])
     else:
-        n_held_out = len(split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)[1])
-    groups = near_duplicate_groups([p.phash for p in photos])
+        n_held_out = len(split_holdout(motifs.group_N, share=recipe.holdout_share, seed=recipe.seed)[1])
     seconds = 0.0
     if photos:
         # In a folder that does not exist: a run writes nothing until it is told to learn.
@@ -106,8 +112,10 @@ def check_training(
     ]
     past.sort(key=lambda e: abs(np.log(e.n_photos / max(1, len(photos)))))
     return Check(
-        len(photos), refused, len(set(groups.tolist())), n_held_out, seconds,
+        len(photos), refused, len(motifs), n_held_out, seconds,
         recipe.steps, sorted(past[:3], key=lambda e: e.n_photos),
+        [(photos[e.part].name, photos[e.whole].name) for e in motifs.excerpts],
+        motifs.is_searched or bool(held_out),
     )  # fmt: skip
 
 
@@ -115,9 +123,16 @@ def as_text(check: Check, *, n_shown: int = 20) -> str:
     """The answer for a terminal."""
     lines = [
         f"{check.n_usable} photographs are usable, {len(check.refused)} are not",
-        f"{check.n_motifs} different motifs (near-duplicates count once and stay on one side of the split); "
+        f"{check.n_motifs} different motifs (bursts, copies and parts of others count once and stay on one side); "
         f"held out for validation: {check.n_held_out}",
     ]
+    if not check.is_searched:
+        lines.append(NOT_SEARCHED)
+    if check.excerpts:
+        lines.append(f"cut out of others: {counted(len({part for part, _ in check.excerpts}), 'photograph')}")
+        lines += [f"  {part}: out of {whole}" for part, whole in check.excerpts[:n_shown]]
+    if len(check.excerpts) > n_shown:
+        lines.append(f"  … and {len(check.excerpts) - n_shown} more")
     for reason in sorted({r.reason for r in check.refused}):
         of_it = [r for r in check.refused if r.reason == reason]
         lines.append(f"not usable, {reason}: {len(of_it)}")

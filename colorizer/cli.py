@@ -49,7 +49,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
         check = check_training(
             recipe, arguments.data, workers=arguments.workers, init=arguments.init, device=arguments.device,
-            held_out=arguments.held_out,
+            held_out=arguments.held_out, search=arguments.excerpts,
         )  # fmt: skip
         print(as_text(check))
         refuse_too_few(check, LEAST_PHOTOS)
@@ -68,6 +68,7 @@ def _train(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         compiled=arguments.compile,
         synchronised_norm=arguments.sync_batchnorm,
+        excerpts=arguments.excerpts,
     )
     print(path)
     return 0
@@ -221,6 +222,12 @@ def _parser() -> argparse.ArgumentParser:
         help="folders, .zip, .tar shards, their addresses, torchvision:NAME[:SPLIT]:FOLDER",
     )
     sub.add_argument("--held-out", nargs="+", default=[], metavar="DATA", help="validate on these, split nothing off")
+    sub.add_argument(
+        "--excerpts",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="look for photographs that are cut out of others before the split (auto: among at most 20,000)",
+    )
     sub.add_argument("--out", type=Path, metavar="DIR", help="checkpoint, recipe and log go here")
     sub.add_argument("--init", default="", metavar="NAME|FILE", help="start from these weights (fine-tuning)")
     sub.add_argument("--check", action="store_true", help="only say how many photographs are usable, and how long")

@@ -1,6 +1,5 @@
-"""Training data: usable photographs, split so that near-duplicates stay together, and seeded augmentation."""
+"""Training data: usable photographs, and seeded augmentation."""
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,7 @@ from colorizer.mixing import Mixture
 from colorizer.photos import PhotoError, Reason, is_grey, open_photo, perceptual_hash
 from colorizer.sources import PhotoFile, bytes_or_nothing, list_photos, shard_of
 
-NEAR_DUPLICATE_BITS = 6  # pHash distance up to which two photographs count as the same motif
 MEMORY_BYTES = 4 << 30  # decoded photographs beyond this are read again from their source when their turn comes
-_BANDS = NEAR_DUPLICATE_BITS + 1
-_LEAST_HELD = 8  # photographs that a run is judged by, where there are enough
 
 
 @dataclass(frozen=True)
@@ -145,62 +141,6 @@ def read_photos(
     """`scan_photos` in this process, with the refusals counted by reason."""
     photos, refused = scan_photos(paths, longest_px=longest_px, shortest_px=shortest_px)
     return photos, Counter(r.reason for r in refused)
-
-
-def hamming_bits(hash_a: npt.NDArray[np.uint64], hash_b: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    """Number of differing bits, broadcasting."""
-    bits: npt.NDArray[np.uint8] = np.bitwise_count(hash_a ^ hash_b)
-    return bits
-
-
-def near_duplicate_groups(phashes: Sequence[int]) -> npt.NDArray[np.int64]:
-    """A group number for each photograph, (N,): bursts, crops and copies share one.
-
-    Two hashes that differ in at most 6 of 64 bits agree wholly in at least one of 7 bands, so only photographs that
-    share a band are compared: exact, and fast for millions.
-    """
-    hashes = np.array(phashes, dtype=np.uint64)
-    parent = np.arange(len(hashes))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    edges = np.linspace(0, 64, _BANDS + 1).round().astype(int)
-    for low, high in itertools.pairwise(edges.tolist()):
-        band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(band, kind="stable")
-        starts = np.flatnonzero(np.diff(band[order], prepend=band[order][:1] + np.uint64(1)))
-        for members in np.split(order, starts[1:]) if len(order) else []:
-            for n, i in enumerate(members[:-1].tolist()):
-                rest = members[n + 1 :]
-                for j in rest[hamming_bits(hashes[rest], hashes[i : i + 1]) <= NEAR_DUPLICATE_BITS].tolist():
-                    parent[max(root(i), root(j))] = min(root(i), root(j))
-    return np.array([root(i) for i in range(len(hashes))], dtype=np.int64)
-
-
-def split_holdout(photos: Sequence[AnyPhoto], *, share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices for training and for validation; groups of near-duplicates fall on one side whole.
-
-    At least eight are held out, or a quarter of them if that is less: fewer say nothing of new photographs.  A group
-    that would take more than half of them away is never held out.
-    """
-    group = near_duplicate_groups([p.phash for p in photos])
-    order = np.random.default_rng(seed).permutation(np.unique(group))
-    wanted = max(round(share * len(photos)), min(_LEAST_HELD, len(photos) // 4)) if share > 0 else 0
-    held: set[int] = set()
-    n = 0
-    sizes = Counter(group.tolist())
-    for g in order.tolist():
-        if n >= wanted:
-            break
-        if n + sizes[g] > max(wanted, len(photos) // 2):
-            continue
-        held.add(g)
-        n += sizes[g]
-    return [i for i in range(len(photos)) if group[i] not in held], [i for i in range(len(photos)) if group[i] in held]
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

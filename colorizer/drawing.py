@@ -14,8 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from colorizer.archive import clean_lightness
-from colorizer.data import NEAR_DUPLICATE_BITS, hamming_bits
 from colorizer.metrics import mean_chroma
+from colorizer.motifs import NEAR_DUPLICATE_BITS, hamming_bits
 from colorizer.photos import PhotoError, is_grey, open_photo, perceptual_hash
 from colorizer.render import from_lab, to_lab
 from colorizer.sources import PhotoFile, each_with_bytes, list_photos

@@ -18,15 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from scipy.optimize import minimize
 from scipy.special import expit
 from torch import Tensor
 from tqdm import tqdm
 
-from colorizer.data import near_duplicate_groups
 from colorizer.judges import EfficientNetLite
-from colorizer.photos import perceptual_hash
+from colorizer.motifs import find_motifs
 from colorizer.render import from_lab
 from colorizer.squares import EvaluationError, Squares, predictor, read_squares
 
@@ -171,7 +169,7 @@ def machine_fool_rates(
         raise EvaluationError(
             f"machine-judge: expected at least {_LEAST_PHOTOS} photographs to learn from, got {len(squares)}; add more"
         )
-    group_N = near_duplicate_groups([perceptual_hash(Image.fromarray(photo.rgb_HW3)) for photo in squares.photos])
+    group_N = find_motifs(squares.photos).group_N
     n_groups = len(set(group_N.tolist()))
     if not 2 <= folds <= n_groups:
         raise EvaluationError(

@@ -27,6 +27,7 @@ from colorizer.distributed import World, joined
 from colorizer.mixing import Mixture
 from colorizer.models import MODELS, Colorizer
 from colorizer.models.base import count_parameters
+from colorizer.motifs import Search
 from colorizer.objectives import Objective, objective_of
 from colorizer.objectives.base import MODEL
 from colorizer.optimizers import optimizers_of, update_ema
@@ -90,17 +91,19 @@ def train(
     device: str = "cpu",
     compiled: bool = False,
     synchronised_norm: bool = False,
+    excerpts: Search = "auto",
 ) -> Path:
     """Train and return the checkpoint's path, `out`/model.safetensors.
 
     `out` also gets recipe.json, log.csv, samples/ and, while it runs, resume.pt: everything that `resume` needs to go
     on as if nothing had happened (to the bit on the same device with the same threads, workers and processes).
     Ctrl-C saves first.  `init` names weights to start from; `synchronised_norm` makes BatchNorm see the batch of all
-    GPUs.
+    GPUs.  `excerpts` says whether photographs that are cut out of others are looked for before the split (`auto`: among
+    at most 20,000).
     """
     with joined(device) as world:
         run = Run(recipe, out, world, resume=resume, compiled=compiled, synchronised_norm=synchronised_norm)
-        photographs = gather_photographs(recipe, data, held_out, world, workers)
+        photographs = gather_photographs(recipe, data, held_out, world, workers, search=excerpts)
         run.build(init)
         run.learn(photographs, workers)
         path = out / "model.safetensors"

@@ -10,11 +10,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from colorizer.arguments import counted
-from colorizer.data import MEMORY_BYTES, AnyPhoto, Photo, Refusal, centre_square, scan_photos, split_holdout
+from colorizer.data import MEMORY_BYTES, AnyPhoto, Photo, Refusal, centre_square, scan_photos
 from colorizer.distributed import World
+from colorizer.motifs import Motifs, Search, find_motifs, split_holdout
 from colorizer.recipe import Recipe, RecipeError
 
 LEAST_PHOTOS = 8
+NOT_SEARCHED = (
+    "photographs that are cut out of others were not looked for and may be on both sides of the split; --excerpts yes "
+    "does, in a time that grows with the square of their number"
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,15 @@ def refuse_mix(recipe: Recipe, data: Sequence[Path | str]) -> None:
 
 
 def gather_photographs(
-    recipe: Recipe, data: Sequence[Path | str], held_out: Sequence[Path | str], world: World, workers: int
+    recipe: Recipe,
+    data: Sequence[Path | str],
+    held_out: Sequence[Path | str],
+    world: World,
+    workers: int,
+    *,
+    search: Search = "auto",
 ) -> Photographs:
-    """Scan the sources and split them, near-duplicates together; `held_out` sources are for validation only."""
+    """Scan the sources and split them, each motif on one side; `held_out` sources are for validation only."""
     options: dict[str, Any] = {"longest_px": 2 * recipe.crop_px, "shortest_px": 16, "workers": workers, "world": world}
     refuse_mix(recipe, data)
     photos: list[AnyPhoto] = []
@@ -62,7 +73,10 @@ def gather_photographs(
         held, _ = scan_photos(held_out, **options)
         keep = list(range(len(photos)))
     else:
-        keep, rest = split_holdout(photos, share=recipe.holdout_share, seed=recipe.seed)
+        motifs = find_motifs(photos, search=search, world=world)
+        if world.is_first:
+            _tell(motifs)
+        keep, rest = split_holdout(motifs.group_N, share=recipe.holdout_share, seed=recipe.seed)
         held = [photos[i] for i in rest]
     if not held and world.is_first:
         tqdm.write("nothing is held out: validation sees a photograph that is trained on and says nothing of others")
@@ -70,3 +84,11 @@ def gather_photographs(
     judged = (held or training[:1])[: recipe.holdout_max]
     squares = torch.stack([centre_square(p.rgb_HW3, recipe.crop_px) for p in judged])
     return Photographs(training, squares, [p.phash for p in [*training, *held]], [source[i] for i in keep])
+
+
+def _tell(motifs: Motifs) -> None:
+    if motifs.excerpts:
+        parts = len({e.part for e in motifs.excerpts})
+        tqdm.write(f"{counted(parts, 'photograph')} found to be cut out of others: kept on their side of the split")
+    if not motifs.is_searched:
+        tqdm.write(f"{NOT_SEARCHED} ({len(motifs.group_N)} photographs)")

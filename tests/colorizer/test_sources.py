@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorizer.data import near_duplicate_groups, scan_photos
+from colorizer.data import scan_photos
+from colorizer.motifs import near_duplicate_groups
 from colorizer.photos import PhotoError, open_photo
 from colorizer.prior import compute_prior
 from colorizer.rebalancing import PriorError, load_prior, smoothed_prior

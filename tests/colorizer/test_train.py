@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from colorizer.checkpoints import load_checkpoint, read_checkpoint
-from colorizer.data import Crops, Photo, ResumableBatches, read_photos, split_holdout
+from colorizer.data import Crops, Photo, ResumableBatches, read_photos
 from colorizer.distributed import World
 from colorizer.mixing import Mixture
+from colorizer.motifs import near_duplicate_groups, split_holdout
 from colorizer.photos import perceptual_hash
 from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
 from colorizer.recipe_files import read_recipe
@@ -175,7 +176,7 @@ def test_near_duplicates_fall_on_one_side_of_the_split() -> None:
         for shift in range(5):
             image = Image.fromarray(np.clip(np.asarray(base).astype(int) + shift, 0, 255).astype(np.uint8))
             photos.append(Photo(f"{seed}-{shift}", np.asarray(image), perceptual_hash(image)))
-    keep, held = split_holdout(photos, share=0.3, seed=1)
+    keep, held = split_holdout(near_duplicate_groups([p.phash for p in photos]), share=0.3, seed=1)
     assert sorted(keep + held) == list(range(100))
     assert {photos[i].name.split("-")[0] for i in keep}.isdisjoint({photos[i].name.split("-")[0] for i in held})
     assert 25 <= len(held) <= 40
@@ -183,11 +184,11 @@ def test_near_duplicates_fall_on_one_side_of_the_split() -> None:
 
 def test_a_small_folder_is_judged_by_photographs_it_did_not_learn() -> None:
     """Three in a hundred of 12 is none: a quarter is held out instead; but a burst of nearly all stays in training."""
-    twelve = [Photo(str(s), np.zeros((1, 1, 3), np.uint8), s * 0x9E3779B97F4A7C15 % 2**64) for s in range(1, 13)]
+    twelve = np.arange(12)
     keep, held = split_holdout(twelve, share=0.03, seed=0)
     assert (len(keep), len(held)) == (9, 3)
     assert split_holdout(twelve, share=0.0, seed=0)[1] == []
-    burst = [replace(p, phash=p.phash if i < 2 else 7) for i, p in enumerate(twelve)]
+    burst = np.array([0, 1, *[2] * 10])
     keep, held = split_holdout(burst, share=0.03, seed=0)
     assert held == [0, 1]
     assert split_holdout(burst[2:], share=0.03, seed=0)[1] == []
