@@ -11,7 +11,7 @@ from typing import Literal
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _MB = 2**20
 # Smallest block that is taken from the system by itself and given back as soon as it is free; free memory that is kept.
-_KEPT_MB = {"time": (256, 512), "space": (1, 1)}
+_KEPT_MB = {"time": (64, 256), "space": (1, 1)}
 
 
 def prefer(what: Literal["time", "space"]) -> bool:

@@ -20,29 +20,44 @@ typedef int16_t s16 __attribute__((vector_size(2 * LANES)));
 typedef int8_t b __attribute__((vector_size(LANES)));
 typedef int32_t w __attribute__((vector_size(4 * LANES)));
 
-/* Where the tiles of a part lie in one picture.  Tile (t, a, x) has its element (i, j) in row (t * 4 + i) * dilation +
- * phase - pad_y and column (x * 4 + j) * dilation + a - pad_x; what is outside the picture reads as zero and is not
- * written.  Tiles are taken by t, then a, then x. */
+/* Where the tiles of a part lie in some pictures.  Tile (picture, phase, t, a, x) has its element (i, j) in row (t * 4 +
+ * i) * dilation + phase - pad_y and column (x * 4 + j) * dilation + a - pad_x; what is outside the picture reads as zero
+ * and is not written.  Tiles are taken in this order, the last one fastest. */
 struct part {
-    int64_t height, width, row, column;  /* of the picture, and its strides */
+    int64_t pictures, picture;          /* how many, and from one to the next */
+    int64_t height, width, row, column; /* of a picture, and its strides */
     int64_t dilation, pad_y, pad_x;
-    int64_t phase, top, bottom, columns, channels;
+    int64_t phase, phases, top, bottom, columns, channels;
+};
+
+struct tile {
+    int64_t picture, phase, t, a, x;
 };
 
 static const uint16_t nothing[MOST_CHANNELS];
 
-static inline int64_t place(const struct part *s, int64_t t, int64_t a, int64_t x, int i, int j) {
-    int64_t row = (t * 4 + i) * s->dilation + s->phase - s->pad_y, column = (x * 4 + j) * s->dilation + a - s->pad_x;
-    if (row < 0 || row >= s->height || column < 0 || column >= s->width) return -1;
-    return row * s->row + column * s->column;
+static inline int64_t tiles(const struct part *s) {
+    return s->pictures * s->phases * (s->bottom - s->top) * s->dilation * s->columns;
 }
 
-static inline int64_t tiles(const struct part *s) { return (s->bottom - s->top) * s->dilation * s->columns; }
+static inline struct tile tile_of(const struct part *s, int64_t n) {
+    struct tile one;
+    one.x = n % s->columns, n /= s->columns;
+    one.a = n % s->dilation, n /= s->dilation;
+    one.t = n % (s->bottom - s->top) + s->top, n /= s->bottom - s->top;
+    one.phase = n % s->phases + s->phase;
+    one.picture = n / s->phases;
+    return one;
+}
+
+static inline int64_t place(const struct part *s, const struct tile *one, int i, int j) {
+    int64_t row = (one->t * 4 + i) * s->dilation + one->phase - s->pad_y;
+    int64_t column = (one->x * 4 + j) * s->dilation + one->a - s->pad_x;
+    if (row < 0 || row >= s->height || column < 0 || column >= s->width) return -1;
+    return one->picture * s->picture + row * s->row + column * s->column;
+}
 
 #define EACH_TILE(s) _Pragma("omp parallel for schedule(static)") for (int64_t n = 0; n < tiles(s); n++)
-#define TILE_PLACE(s)                                                                     \
-    const int64_t x = n % (s)->columns, a = n / (s)->columns % (s)->dilation,             \
-                  t = n / ((s)->columns * (s)->dilation) + (s)->top
 
 static inline v load(const uint16_t *from) {
     h x;
@@ -107,11 +122,11 @@ static inline void before_both(const uint16_t *const from[36], const uint16_t *c
     for (int i = 0; i < 6; i++) before(half[i], o + 6 * i);
 }
 
-static inline void sources(const struct part *s, int64_t t, int64_t a, int64_t x, int edge, const uint16_t *in,
+static inline void sources(const struct part *s, const struct tile *one, int edge, const uint16_t *in,
                            const uint16_t *from[]) {
     for (int i = 0; i < edge; i++)
         for (int j = 0; j < edge; j++) {
-            int64_t at = place(s, t, a, x, i, j);
+            int64_t at = place(s, one, i, j);
             from[i * edge + j] = at < 0 ? nothing : in + at;
         }
 }
@@ -120,10 +135,10 @@ static inline void sources(const struct part *s, int64_t t, int64_t a, int64_t x
  * apart. */
 void truehue_before(const struct part *s, const uint16_t *in, const uint16_t *positive, uint16_t *out, int64_t plane) {
     EACH_TILE(s) {
-        TILE_PLACE(s);
+        const struct tile one = tile_of(s, n);
         const uint16_t *from[36], *where[36];
-        sources(s, t, a, x, 6, in, from);
-        if (positive) sources(s, t, a, x, 6, positive, where);
+        sources(s, &one, 6, in, from);
+        if (positive) sources(s, &one, 6, positive, where);
         for (int64_t c = 0; c < s->channels; c += LANES) {
             v o[36];
             before_both(from, positive ? where : 0, c, o);
@@ -135,10 +150,10 @@ void truehue_before(const struct part *s, const uint16_t *in, const uint16_t *po
 /* A d A^T of tiles of 4 x 4: what `truehue_after` makes of 36 numbers, the other way round. */
 void truehue_spread(const struct part *s, const uint16_t *in, const uint16_t *positive, uint16_t *out, int64_t plane) {
     EACH_TILE(s) {
-        TILE_PLACE(s);
+        const struct tile one = tile_of(s, n);
         const uint16_t *from[16], *where[16];
-        sources(s, t, a, x, 4, in, from);
-        if (positive) sources(s, t, a, x, 4, positive, where);
+        sources(s, &one, 4, in, from);
+        if (positive) sources(s, &one, 4, positive, where);
         for (int64_t c = 0; c < s->channels; c += LANES) {
             v half[6][4], o[6];
             for (int j = 0; j < 4; j++) {
@@ -155,7 +170,7 @@ void truehue_spread(const struct part *s, const uint16_t *in, const uint16_t *po
     }
 }
 
-static inline void after_both(const v m[36], const struct part *s, int64_t t, int64_t a, int64_t x, v add, int has_relu,
+static inline void after_both(const v m[36], const struct part *s, const struct tile *one, v add, int has_relu,
                               uint16_t *out) { /* A^T m A plus `add`, and the ReLU; `out` is at the right channel */
     v half[4][6];
     for (int j = 0; j < 6; j++) {
@@ -168,7 +183,7 @@ static inline void after_both(const v m[36], const struct part *s, int64_t t, in
         v o[4];
         after(half[i], o);
         for (int j = 0; j < 4; j++) {
-            int64_t at = place(s, t, a, x, i, j);
+            int64_t at = place(s, one, i, j);
             if (at < 0) continue;
             v y = o[j] + add;
             if (has_relu) y = (v)((u)y & ~(u)(y < 0)); /* what is no number stays none */
@@ -181,12 +196,12 @@ static inline void after_both(const v m[36], const struct part *s, int64_t t, in
 void truehue_after(const struct part *s, const uint16_t *in, int64_t plane, const float *bias, int has_relu,
                    uint16_t *out) {
     EACH_TILE(s) {
-        TILE_PLACE(s);
+        const struct tile one = tile_of(s, n);
         for (int64_t c = 0; c < s->channels; c += LANES) {
             v m[36], add;
             memcpy(&add, bias + c, sizeof add);
             for (int f = 0; f < 36; f++) m[f] = load(in + n * s->channels + f * plane + c);
-            after_both(m, s, t, a, x, add, has_relu, out + c);
+            after_both(m, s, &one, add, has_relu, out + c);
         }
     }
 }
@@ -197,9 +212,9 @@ void truehue_before8(const struct part *s, const uint16_t *in, int8_t *out, int6
                      int64_t scale_plane, float *room) {
     int64_t channels = s->channels;
     EACH_TILE(s) {
-        TILE_PLACE(s);
+        const struct tile one = tile_of(s, n);
         const uint16_t *from[36];
-        sources(s, t, a, x, 6, in, from);
+        sources(s, &one, 6, in, from);
         float *numbers = room + omp_get_thread_num() * 36 * channels;
         v most[36];
         memset(most, 0, sizeof most);
@@ -233,7 +248,7 @@ void truehue_before8(const struct part *s, const uint16_t *in, int8_t *out, int6
 void truehue_after8(const struct part *s, const int32_t *in, int64_t plane, const float *scales, int64_t scale_plane,
                     const float *kernel_scales, const float *bias, int has_relu, uint16_t *out) {
     EACH_TILE(s) {
-        TILE_PLACE(s);
+        const struct tile one = tile_of(s, n);
         for (int64_t c = 0; c < s->channels; c += LANES) {
             v m[36], add;
             memcpy(&add, bias + c, sizeof add);
@@ -244,7 +259,7 @@ void truehue_after8(const struct part *s, const int32_t *in, int64_t plane, cons
                 memcpy(&by, kernel_scales + f * s->channels + c, sizeof by);
                 m[f] = __builtin_convertvector(whole, v) * by * scales[f * scale_plane + n];
             }
-            after_both(m, s, t, a, x, add, has_relu, out + c);
+            after_both(m, s, &one, add, has_relu, out + c);
         }
     }
 }

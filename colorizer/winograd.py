@@ -88,14 +88,14 @@ class WinogradConv2d(nn.Module):
             self._transform(x_NHWC, tiling, part, room, start)
         multiplied = self._multiply(room)
         for start, part in zip(starts, parts, strict=False):
-            self._collect(multiplied, start, tiling, part, out_NHWK[part.picture])
+            self._collect(multiplied, start, tiling, part, out_NHWK)
 
     def _room(self, n_tiles: int) -> Room:
         """Where one pass over the kernel has its tiles, FTC."""
         return (scratch.take("transformed", self.dtype, N_PRODUCTS, n_tiles, self.channels_in),)
 
     def _transform(self, x_NHWC: Tensor, tiling: Tiling, part: Part, room: Room, start: int) -> None:
-        before(x_NHWC[part.picture], tiling, part, room[0], start)
+        before(x_NHWC, tiling, part, room[0], start)
 
     def _multiply(self, room: Room) -> Room:
         """The products of each convolution (U of them), UFTK."""
@@ -109,15 +109,15 @@ class WinogradConv2d(nn.Module):
             torch.bmm(transformed_FTC[chosen], some.kernel_FCK, out=multiplied_UFTK[some.convolution, chosen])
         return (multiplied_UFTK,)
 
-    def _collect(self, multiplied: Room, start: int, tiling: Tiling, part: Part, into_HWK: Tensor) -> None:
-        """Each convolution's products into its pixels of the picture."""
-        for products_FTK, pixels in zip(multiplied[0], self._pixels(into_HWK), strict=True):
+    def _collect(self, multiplied: Room, start: int, tiling: Tiling, part: Part, into_NHWK: Tensor) -> None:
+        """Each convolution's products into its pixels of the pictures."""
+        for products_FTK, pixels in zip(multiplied[0], self._pixels(into_NHWK), strict=True):
             after(products_FTK, start, tiling, part, self._bias, self.has_relu, pixels)
 
-    def _pixels(self, into_HWK: Tensor) -> list[Tensor]:
+    def _pixels(self, into_NHWK: Tensor) -> list[Tensor]:
         """Those of each convolution."""
         up = self.upsampling
-        return [into_HWK[down::up, right::up] for down, right in product(range(up), repeat=2)]
+        return [into_NHWK[:, down::up, right::up] for down, right in product(range(up), repeat=2)]
 
 
 Maker = Callable[..., WinogradConv2d]

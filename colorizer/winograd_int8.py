@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from colorizer.winograd import Room, WinogradConv2d, _Network, with_winograd
-from colorizer.winograd_transforms import N_PRODUCTS, Part, Tiling, address, native, place, scratch
+from colorizer.winograd_transforms import N_PRODUCTS, Part, Tiling, address, first_of, native, place, scratch
 
 _LEAST_CHANNELS = 256  # with fewer the integers cost more to make and to read than their products save
 _MOST = 127
@@ -36,12 +36,11 @@ class Int8WinogradConv2d(WinogradConv2d):
 
     def _transform(self, x_NHWC: Tensor, tiling: Tiling, part: Part, room: Room, start: int) -> None:
         (whole_FTC, scales_FT), C = room, self.channels_in
-        x_HWC = x_NHWC[part.picture]
         library = native(self.dtype, C)
         assert library is not None  # with_winograd_int8 has looked
         library.truehue_before8(
-            place(tiling, part, x_HWC, is_input=True),
-            address(x_HWC),
+            place(tiling, part, x_NHWC, is_input=True),
+            first_of(part, x_NHWC),
             address(whole_FTC, start * C),
             ctypes.c_int64(whole_FTC.stride(0)),
             address(scales_FT, start),
@@ -59,10 +58,10 @@ class Int8WinogradConv2d(WinogradConv2d):
             torch._int_mm(whole_FTC[number], kernel_CK, out=multiplied_UFTK[convolution, number])
         return multiplied_UFTK, scales_FT
 
-    def _collect(self, multiplied: Room, start: int, tiling: Tiling, part: Part, into_HWK: Tensor) -> None:
+    def _collect(self, multiplied: Room, start: int, tiling: Tiling, part: Part, into_NHWK: Tensor) -> None:
         (sums_UFTK, scales_FT), library = multiplied, native(self.dtype, self.channels_out)
         assert library is not None
-        for sums_FTK, scales_FK, pixels in zip(sums_UFTK, self._scales_UFK, self._pixels(into_HWK), strict=True):
+        for sums_FTK, scales_FK, pixels in zip(sums_UFTK, self._scales_UFK, self._pixels(into_NHWK), strict=True):
             library.truehue_after8(
                 place(tiling, part, pixels, is_input=False),
                 address(sums_FTK, start * self.channels_out),
@@ -72,7 +71,7 @@ class Int8WinogradConv2d(WinogradConv2d):
                 address(scales_FK),
                 address(self._bias),
                 int(self.has_relu),
-                address(pixels),
+                first_of(part, pixels),
             )
 
 

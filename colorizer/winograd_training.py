@@ -97,8 +97,7 @@ class _Pass(WinogradConv2d):
         self._bias = torch.zeros(self.channels_out) if bias_K is None else bias_K.float()
 
     def _transform(self, x_NHWC: Tensor, tiling: Tiling, part: Part, room: Room, start: int) -> None:
-        positive_HWC = None if self._positive_NHWC is None else self._positive_NHWC[part.picture]
-        before(x_NHWC[part.picture], tiling, part, room[0], start, positive_HWC)
+        before(x_NHWC, tiling, part, room[0], start, self._positive_NHWC)
 
     def _multiply(self, room: Room) -> Room:
         (transformed_FTC,) = room
@@ -176,10 +175,8 @@ def _gradients_of_parameters(
         inputs_FTC = scratch.take("transformed", dtype, N_PRODUCTS, starts[-1], C)
         outputs_FTK = scratch.take("multiplied", dtype, N_PRODUCTS, starts[-1], K)
         for start, part in zip(starts, parts, strict=False):
-            n = part.picture
-            before(x_NHWC[n], tiling, part, inputs_FTC, start)
-            positive_HWK = None if positive_NHWK is None else positive_NHWK[n]
-            spread(dy_NHWK[n], tiling, part, outputs_FTK, start, positive_HWK)
+            before(x_NHWC, tiling, part, inputs_FTC, start)
+            spread(dy_NHWK, tiling, part, outputs_FTK, start, positive_NHWK)
         products_FKC = scratch.take("kernel", dtype, N_PRODUCTS, K, C)
         torch.bmm(outputs_FTK.transpose(1, 2), inputs_FTC, out=products_FKC)
         _add_weight(products_FKC, dw_KC33)

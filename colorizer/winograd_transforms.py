@@ -11,10 +11,11 @@ Shape suffixes: N pictures, H, W; C channels; T tiles, F the 36 products, P the 
 import ctypes
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -97,16 +98,17 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows `top`...`bottom` of tiles of one picture, in its interleaved pictures that begin in row `phase`."""
+    """Rows `top`...`bottom` of tiles of some pictures, in their interleaved pictures that begin in some rows."""
 
-    picture: int
-    phase: int
+    pictures: range
+    phases: range
     top: int
     bottom: int
 
     def n_tiles(self, tiling: Tiling) -> int:
-        """How many tiles these are."""
-        return (self.bottom - self.top) * tiling.dilation * tiling.columns
+        """How many tiles these are: by picture, phase, row, interleaved column and column, the last one fastest."""
+        rows = len(self.pictures) * len(self.phases) * (self.bottom - self.top)
+        return rows * tiling.dilation * tiling.columns
 
 
 class Scratch(threading.local):
@@ -139,91 +141,101 @@ def address(tensor: Tensor, offset: int = 0) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr() + offset * tensor.element_size())
 
 
-def place(tiling: Tiling, part: Part, picture_HWC: Tensor, *, is_input: bool) -> ctypes.Array[ctypes.c_int64]:
-    """`struct part` of winograd.c for a part of this picture, the convolution's input or its output."""
+def place(tiling: Tiling, part: Part, pictures_NHWC: Tensor, *, is_input: bool) -> ctypes.Array[ctypes.c_int64]:
+    """`struct part` of winograd.c for a part of these pictures, the convolution's input or its output."""
     pad_y, pad_x = tiling.padding if is_input else (0, 0)
-    height, width, channels = picture_HWC.shape
-    row, column, _ = picture_HWC.stride()
+    _, height, width, channels = pictures_NHWC.shape
+    picture, row, column, _ = pictures_NHWC.stride()
     numbers = (
-        height, width, row, column, tiling.dilation, pad_y, pad_x, part.phase, part.top, part.bottom, tiling.columns,
-        channels,
+        len(part.pictures), picture, height, width, row, column, tiling.dilation, pad_y, pad_x, part.phases.start,
+        len(part.phases), part.top, part.bottom, tiling.columns, channels,
     )  # fmt: skip
     return (ctypes.c_int64 * len(numbers))(*numbers)
 
 
+def first_of(part: Part, pictures_NHWC: Tensor) -> ctypes.c_void_p:
+    """Where C finds the part's first picture."""
+    return address(pictures_NHWC, part.pictures.start * pictures_NHWC.stride(0))
+
+
 def before(
-    x_HWC: Tensor, tiling: Tiling, part: Part, into_FTC: Tensor, start: int, positive_HWC: Tensor | None = None
+    x_NHWC: Tensor, tiling: Tiling, part: Part, into_FTC: Tensor, start: int, positive_NHWC: Tensor | None = None
 ) -> None:
     """B^T d B of the part's tiles, into the tiles from `start` on.
 
-    Where `positive_HWC` is given, what lies where it is not positive counts as zero: a ReLU's gradient.
+    Where `positive_NHWC` is given, what lies where it is not positive counts as zero: a ReLU's gradient.
     """
-    if library := native(x_HWC.dtype, x_HWC.shape[2]):
-        _into_tiles(library.truehue_before, x_HWC, tiling, part, into_FTC, start, positive_HWC, is_input=True)
+    if library := native(x_NHWC.dtype, x_NHWC.shape[3]):
+        _into_tiles(library.truehue_before, x_NHWC, tiling, part, into_FTC, start, positive_NHWC, is_input=True)
         return
-    tiles = _tiles(_where(x_HWC, positive_HWC), tiling, part, EDGE, tiling.padding)
-    torch.mm(transforms(x_HWC.dtype)[0], tiles, out=into_FTC[:, start : start + part.n_tiles(tiling)].flatten(1))
+    for n, picture_HWC, phase in _pictures(part, x_NHWC, positive_NHWC):
+        tiles = _tiles(picture_HWC, tiling, part, phase, EDGE, tiling.padding)
+        into = into_FTC[:, start + n * tiles.shape[1] // x_NHWC.shape[3] :][:, : tiles.shape[1] // x_NHWC.shape[3]]
+        torch.mm(transforms(x_NHWC.dtype)[0], tiles, out=into.flatten(1))
 
 
 def spread(
-    y_HWK: Tensor, tiling: Tiling, part: Part, into_FTK: Tensor, start: int, positive_HWK: Tensor | None = None
+    y_NHWK: Tensor, tiling: Tiling, part: Part, into_FTK: Tensor, start: int, positive_NHWK: Tensor | None = None
 ) -> None:
-    """A d A^T of the 4x4 tiles of the convolution's output, the transpose of what `after` does; else as `before`."""
-    if library := native(y_HWK.dtype, y_HWK.shape[2]):
-        _into_tiles(library.truehue_spread, y_HWK, tiling, part, into_FTK, start, positive_HWK, is_input=False)
-        return
-    tiles = _tiles(_where(y_HWK, positive_HWK), tiling, part, TILE, (0, 0))
-    torch.mm(transforms(y_HWK.dtype)[1].T, tiles, out=into_FTK[:, start : start + part.n_tiles(tiling)].flatten(1))
+    """A d A^T of the 4x4 tiles of the convolution's output, the transpose of what `after` does; only in C."""
+    library = native(y_NHWK.dtype, y_NHWK.shape[3])
+    assert library is not None  # training takes torch's convolution otherwise
+    _into_tiles(library.truehue_spread, y_NHWK, tiling, part, into_FTK, start, positive_NHWK, is_input=False)
 
 
 def _into_tiles(
-    function: Any, picture_HWC: Tensor, tiling: Tiling, part: Part, into_FTC: Tensor, start: int,
-    positive_HWC: Tensor | None, *, is_input: bool,
+    function: Any, pictures_NHWC: Tensor, tiling: Tiling, part: Part, into_FTC: Tensor, start: int,
+    positive_NHWC: Tensor | None, *, is_input: bool,
 ) -> None:  # fmt: skip
-    assert positive_HWC is None or positive_HWC.stride() == picture_HWC.stride()
+    assert positive_NHWC is None or positive_NHWC.stride() == pictures_NHWC.stride()
     function(
-        place(tiling, part, picture_HWC, is_input=is_input),
-        address(picture_HWC),
-        None if positive_HWC is None else address(positive_HWC),
+        place(tiling, part, pictures_NHWC, is_input=is_input),
+        first_of(part, pictures_NHWC),
+        None if positive_NHWC is None else first_of(part, positive_NHWC),
         address(into_FTC, start * into_FTC.stride(1)),
         ctypes.c_int64(into_FTC.stride(0)),
     )
 
 
-def _where(picture_HWC: Tensor, positive_HWC: Tensor | None) -> Tensor:
-    return picture_HWC if positive_HWC is None else picture_HWC * (positive_HWC > 0)
-
-
 def after(
-    products_FTK: Tensor, start: int, tiling: Tiling, part: Part, bias_K: Tensor, has_relu: bool, into_HWK: Tensor
+    products_FTK: Tensor, start: int, tiling: Tiling, part: Part, bias_K: Tensor, has_relu: bool, into_NHWK: Tensor
 ) -> None:
-    """A^T m A plus bias, and the ReLU, of the tiles from `start` on, into their places in the picture."""
+    """A^T m A plus bias, and the ReLU, of the tiles from `start` on, into their places in the pictures."""
     if library := native(products_FTK.dtype, products_FTK.shape[2]):
         library.truehue_after(
-            place(tiling, part, into_HWK, is_input=False),
+            place(tiling, part, into_NHWK, is_input=False),
             address(products_FTK, start * products_FTK.stride(1)),
             ctypes.c_int64(products_FTK.stride(0)),
             address(bias_K),
             int(has_relu),
-            address(into_HWK),
+            first_of(part, into_NHWK),
         )
         return
-    d, n, K = tiling.dilation, part.bottom - part.top, into_HWK.shape[2]
-    chosen = products_FTK[:, start : start + part.n_tiles(tiling)].reshape(N_PRODUCTS, -1)
-    y_PN = torch.mm(transforms(chosen.dtype)[1], chosen)
-    y = y_PN.view(TILE, TILE, n, d, tiling.columns, K).permute(2, 0, 4, 1, 3, 5).reshape(n * TILE, -1, K)
-    y = y.add_(bias_K.to(y.dtype))
-    rows = into_HWK[part.phase :: d][part.top * TILE : part.bottom * TILE]
-    rows.copy_((y.clamp_min_(0) if has_relu else y)[: len(rows), : into_HWK.shape[1]])
+    d, n_rows, K = tiling.dilation, part.bottom - part.top, into_NHWK.shape[3]
+    n_tiles = n_rows * d * tiling.columns
+    for n, into_HWK, phase in _pictures(part, into_NHWK, None):
+        chosen = products_FTK[:, start + n * n_tiles :][:, :n_tiles].reshape(N_PRODUCTS, -1)
+        y_PN = torch.mm(transforms(chosen.dtype)[1], chosen)
+        y = y_PN.view(TILE, TILE, n_rows, d, tiling.columns, K).permute(2, 0, 4, 1, 3, 5).reshape(n_rows * TILE, -1, K)
+        y = y.add_(bias_K.to(y.dtype))
+        rows = into_HWK[phase::d][part.top * TILE : part.bottom * TILE]
+        rows.copy_((y.clamp_min_(0) if has_relu else y)[: len(rows), : into_HWK.shape[1]])
 
 
-def _tiles(picture_HWC: Tensor, tiling: Tiling, part: Part, edge: int, padding: tuple[int, int]) -> Tensor:
-    """The part's tiles of `edge` x `edge`, (edge * edge, tiles * C); zero outside the picture."""
+def _pictures(part: Part, pictures_NHWC: Tensor, positive_NHWC: Tensor | None) -> Iterator[tuple[int, Tensor, int]]:
+    """Each interleaved picture's number in the part, the picture that it is of, and its first row."""
+    for n, (picture, phase) in enumerate(product(part.pictures, part.phases)):
+        picture_HWC = pictures_NHWC[picture]
+        yield n, picture_HWC if positive_NHWC is None else picture_HWC * (positive_NHWC[picture] > 0), phase
+
+
+def _tiles(picture_HWC: Tensor, tiling: Tiling, part: Part, phase: int, edge: int, padding: tuple[int, int]) -> Tensor:
+    """The part's tiles of `edge` x `edge` of one interleaved picture, (edge * edge, tiles * C); zero outside."""
     d, n, columns = tiling.dilation, part.bottom - part.top, tiling.columns
     height, width, C = picture_HWC.shape
     beyond = (edge - TILE) * d
     slab = picture_HWC.new_zeros(n * TILE * d + beyond, columns * TILE * d + beyond, C)
-    top = part.top * TILE * d + part.phase - padding[0]  # the slab's first row in the picture
+    top = part.top * TILE * d + phase - padding[0]  # the slab's first row in the picture
     first, last = max(0, top), min(height, top + len(slab))
     wide = min(width, slab.shape[1] - padding[1])
     if first < last:
@@ -233,19 +245,26 @@ def _tiles(picture_HWC: Tensor, tiling: Tiling, part: Part, edge: int, padding: 
     return slab.as_strided(shape, strides).reshape(edge * edge, -1)
 
 
-def passes(tiling: Tiling, n_pictures: int, cached: int, least_tiles: int) -> Sequence[list[Part]]:
+def passes(tiling: Tiling, n_pictures: int, cached: int, least_tiles: int) -> list[list[Part]]:
     """All parts, in groups that share one pass over the kernel.
 
-    A part has about `cached` tiles, a group at least `least_tiles` if there are as many.
+    A part has about `cached` tiles, unless whole pictures have fewer; a group at least `least_tiles` if there are
+    as many.
     """
     d = tiling.dilation
     step = max(1, cached // (d * tiling.columns))
+    if step >= tiling.rows:
+        each = tiling.rows * tiling.columns * d * d
+        n = min(n_pictures, max(1, least_tiles * 2 // each))
+        n = -(-n_pictures // -(-n_pictures // n))  # as even as can be
+        firsts = range(0, n_pictures, n)
+        return [[Part(range(i, min(n_pictures, i + n)), range(d), 0, tiling.rows)] for i in firsts]
     parts = [
-        Part(n, p, top, min(tiling.rows, top + step))
+        Part(range(n, n + 1), range(p, p + 1), top, min(tiling.rows, top + step))
         for n in range(n_pictures)
         for p in range(d)
         for top in range(0, tiling.rows, step)
     ]
-    per_pass = max(1, least_tiles * 2 // (min(step, tiling.rows) * d * tiling.columns))
-    per_pass = -(-len(parts) // -(-len(parts) // per_pass))  # as even as can be
+    per_pass = max(1, least_tiles * 2 // (step * d * tiling.columns))
+    per_pass = -(-len(parts) // -(-len(parts) // per_pass))
     return [parts[first : first + per_pass] for first in range(0, len(parts), per_pass)]

@@ -1,6 +1,6 @@
 """Names of CHECK constraints as the models say them: five bore their table's name twice.
 
-PostgreSQL renames in place. SQLite cannot, and copies the table (docs/decisions/0023-names-of-checks.md).
+PostgreSQL renames in place. SQLite cannot, and copies the table (docs/decisions/0024-names-of-checks.md).
 """
 
 from alembic import op
