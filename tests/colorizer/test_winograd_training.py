@@ -90,6 +90,21 @@ def test_it_learns_what_the_direct_convolution_learns():
     assert losses[False] == pytest.approx(losses[True], rel=0.01)
 
 
+def test_twice_is_the_same_to_the_bit():
+    """On all cores: a run that goes on must end where an uninterrupted one does."""
+    conv = ConvReLU(128, 128, 3, padding=1)
+    x, above = torch.randn(5, 128, 13, 10), torch.randn(5, 128, 13, 10)
+    found = []
+    for _ in range(2):
+        conv.zero_grad()
+        x_again = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            y = conv(x_again)
+        y.backward(above.to(y.dtype))
+        found.append([y.detach(), x_again.grad, conv.weight.grad.clone(), conv.bias.grad.clone()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
 def test_frozen_weights_and_inputs_get_no_gradient():
     """Each alone; a convolution without a bias."""
     x = torch.randn(1, 128, 8, 8)
