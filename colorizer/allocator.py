@@ -1,23 +1,19 @@
-"""How the C library of Linux (glibc) keeps memory that a training step gave up: for the next one, or not at all.
+"""Memory that a training step gave up goes back to the system at once, where memory is short.
 
-By its own rule glibc gives large tensors back to the system at once and takes fresh pages for the next ones, which the
-system must clear: a tenth of a training step on a CPU.  Elsewhere than on glibc nothing is done.
+glibc, the C library of Linux, keeps blocks of up to 32 MB for later.  They lie between others and fit the next ones
+badly: a quarter of what a step holds.  Elsewhere than on glibc nothing is done.
 """
 
 import ctypes
 import platform
-from typing import Literal
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_MB = 2**20
-# Smallest block that is taken from the system by itself and given back as soon as it is free; free memory that is kept.
-_KEPT_MB = {"time": (64, 256), "space": (1, 1)}
+_ALONE = 2**20  # bytes from which a block is taken from the system by itself, and given back as soon as it is free
 
 
-def prefer(what: Literal["time", "space"]) -> bool:
-    """Let this process save time, at more memory than it needs, or the reverse; says whether that could be done."""
+def give_back() -> bool:
+    """Let this process hold no more memory than it uses, at a few percent of its time; says whether that could be."""
     if platform.libc_ver()[0] != "glibc":
         return False
-    alone, kept = _KEPT_MB[what]
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_M_MMAP_THRESHOLD, alone * _MB)) and bool(mallopt(_M_TRIM_THRESHOLD, kept * _MB))
+    return all(mallopt(option, _ALONE) for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD))

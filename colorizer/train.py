@@ -140,8 +140,8 @@ class Run:
     def build(self, init: str) -> None:
         """Make the networks, or bring them back from resume.pt."""
         recipe, device = self.recipe, self.world.device
-        if device.type == "cpu":
-            allocator.prefer("space" if recipe.recompute_activations else "time")
+        if device.type == "cpu" and recipe.recompute_activations:
+            allocator.give_back()
         torch.manual_seed(recipe.seed)
         try:
             model, ema = (MODELS[recipe.model](**recipe.arguments) for _ in range(2))

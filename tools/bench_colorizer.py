@@ -179,8 +179,8 @@ def part_training(way: str, n: int, device: str = "cpu", side: int = 176, steps:
     weights_Q = rebalancing_weights(load_prior()).to(device)
     is_ours = way != "dense"
     if is_ours:
-        if device == "cpu":
-            allocator.prefer("space" if way == "recompute" else "time")
+        if device == "cpu" and way == "recompute":
+            allocator.give_back()
         model = model.to(memory_format=torch.channels_last)
         model.keeps_activations = way != "recompute"
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-5, betas=(0.9, 0.99), weight_decay=1e-3)
@@ -188,6 +188,7 @@ def part_training(way: str, n: int, device: str = "cpu", side: int = 176, steps:
     walls, cpus, loss = [], [], torch.zeros(())
     for _ in range(steps):
         with Watch() as watch:
+            optimizer.zero_grad(set_to_none=True)
             lab = rgb_to_lab(rgb.float() / 255.0)
             L, ab = lab[:, :1], lab[:, 1:, ::4, ::4].contiguous()
             if is_ours:
@@ -197,7 +198,6 @@ def part_training(way: str, n: int, device: str = "cpu", side: int = 176, steps:
                 loss = rebalanced_cross_entropy(logits, code, weights_Q, non_grey_mask(ab))
             else:
                 loss = _dense_loss(model(L), ab, weights_Q)
-            optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             float(loss.detach())  # waits for a GPU

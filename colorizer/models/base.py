@@ -14,6 +14,8 @@ from colorizer.ab_bins import bin_centres
 from colorizer.decoding import PAPER_TEMPERATURE, annealed_mean
 from colorizer.winograd_training import ConvReLU
 
+_PICTURES_TOGETHER = 10  # of a batch, in a block that is never kept
+
 
 class Colorizer(nn.Module, ABC):
     """A system that colours: `predict_ab(L_B1HW) -> ab_B2HW`, L in [0, 100], ab in CIE units.
@@ -60,7 +62,10 @@ class Colorizer(nn.Module, ABC):
         def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
             return nullcontext(), _statistics_kept(norms)
 
-        return torch.as_tensor(checkpoint(block, x, use_reentrant=False, context_fn=contexts))
+        # Without BatchNorm pictures know nothing of each other: a few at a time need less memory for their gradient.
+        parts = torch.split(x, _PICTURES_TOGETHER) if kept == "never" and not norms else (x,)
+        found = [checkpoint(block, part, use_reentrant=False, context_fn=contexts) for part in parts]
+        return torch.cat(found) if len(found) > 1 else torch.as_tensor(found[0])
 
 
 @contextmanager

@@ -50,12 +50,11 @@ class _Trunk(Colorizer):
     def forward(self, L_B1HW: Tensor) -> Tensor:
         x = (L_B1HW - 50.0) / 100.0
         for block in (self.model1, self.model2):  # a quarter of all activations, a tenth of the work
-            x = self.run_block(block, x, kept="never")
-        for block in (self.model3, self.model4, self.model5, self.model6):
+            x = self.run_block(block[:-1], x, kept="never")
+            x = block[-1](x)
+        for block in (self.model3, self.model4, self.model5, self.model6, self.model7):
             x = self.run_block(block, x)
-        for block in (self.model7, self.model8):  # their gradients come first, when little else takes memory
-            x = self.run_block(block, x, kept="always")
-        return x
+        return self.run_block(self.model8, x, kept="always")  # its gradient comes first, when little else takes memory
 
 
 class Zhang2016(_Trunk, ClassifyingColorizer):
