@@ -11,7 +11,6 @@ Shape suffixes: N pictures, H, W; C channels; T tiles, F the 36 products, P the 
 import ctypes
 import math
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -168,10 +167,11 @@ def before(
     if library := native(x_NHWC.dtype, x_NHWC.shape[3]):
         _into_tiles(library.truehue_before, x_NHWC, tiling, part, into_FTC, start, positive_NHWC, is_input=True)
         return
-    for n, picture_HWC, phase in _pictures(part, x_NHWC, positive_NHWC):
-        tiles = _tiles(picture_HWC, tiling, part, phase, EDGE, tiling.padding)
-        into = into_FTC[:, start + n * tiles.shape[1] // x_NHWC.shape[3] :][:, : tiles.shape[1] // x_NHWC.shape[3]]
-        torch.mm(transforms(x_NHWC.dtype)[0], tiles, out=into.flatten(1))
+    assert positive_NHWC is None  # only training has one, and training without C is torch's
+    n_tiles = (part.bottom - part.top) * tiling.dilation * tiling.columns
+    for n, (picture, phase) in enumerate(product(part.pictures, part.phases)):
+        into = into_FTC[:, start + n * n_tiles :][:, :n_tiles].flatten(1)
+        torch.mm(transforms(x_NHWC.dtype)[0], _tiles(x_NHWC[picture], tiling, part, phase), out=into)
 
 
 def spread(
@@ -187,7 +187,9 @@ def _into_tiles(
     function: Any, pictures_NHWC: Tensor, tiling: Tiling, part: Part, into_FTC: Tensor, start: int,
     positive_NHWC: Tensor | None, *, is_input: bool,
 ) -> None:  # fmt: skip
-    assert positive_NHWC is None or positive_NHWC.stride() == pictures_NHWC.stride()
+    if positive_NHWC is not None:  # steps along a side of one are never taken
+        sides = zip(pictures_NHWC.shape, pictures_NHWC.stride(), positive_NHWC.stride(), strict=True)
+        assert all(n == 1 or ours == theirs for n, ours, theirs in sides)
     function(
         place(tiling, part, pictures_NHWC, is_input=is_input),
         first_of(part, pictures_NHWC),
@@ -213,36 +215,28 @@ def after(
         return
     d, n_rows, K = tiling.dilation, part.bottom - part.top, into_NHWK.shape[3]
     n_tiles = n_rows * d * tiling.columns
-    for n, into_HWK, phase in _pictures(part, into_NHWK, None):
+    for n, (picture, phase) in enumerate(product(part.pictures, part.phases)):
         chosen = products_FTK[:, start + n * n_tiles :][:, :n_tiles].reshape(N_PRODUCTS, -1)
         y_PN = torch.mm(transforms(chosen.dtype)[1], chosen)
         y = y_PN.view(TILE, TILE, n_rows, d, tiling.columns, K).permute(2, 0, 4, 1, 3, 5).reshape(n_rows * TILE, -1, K)
         y = y.add_(bias_K.to(y.dtype))
-        rows = into_HWK[phase::d][part.top * TILE : part.bottom * TILE]
-        rows.copy_((y.clamp_min_(0) if has_relu else y)[: len(rows), : into_HWK.shape[1]])
+        rows = into_NHWK[picture, phase::d][part.top * TILE : part.bottom * TILE]
+        rows.copy_((y.clamp_min_(0) if has_relu else y)[: len(rows), : into_NHWK.shape[2]])
 
 
-def _pictures(part: Part, pictures_NHWC: Tensor, positive_NHWC: Tensor | None) -> Iterator[tuple[int, Tensor, int]]:
-    """Each interleaved picture's number in the part, the picture that it is of, and its first row."""
-    for n, (picture, phase) in enumerate(product(part.pictures, part.phases)):
-        picture_HWC = pictures_NHWC[picture]
-        yield n, picture_HWC if positive_NHWC is None else picture_HWC * (positive_NHWC[picture] > 0), phase
-
-
-def _tiles(picture_HWC: Tensor, tiling: Tiling, part: Part, phase: int, edge: int, padding: tuple[int, int]) -> Tensor:
-    """The part's tiles of `edge` x `edge` of one interleaved picture, (edge * edge, tiles * C); zero outside."""
-    d, n, columns = tiling.dilation, part.bottom - part.top, tiling.columns
+def _tiles(picture_HWC: Tensor, tiling: Tiling, part: Part, phase: int) -> Tensor:
+    """The part's 6x6 tiles of one interleaved picture, (36, tiles * C); zero outside."""
+    d, n, columns, padding = tiling.dilation, part.bottom - part.top, tiling.columns, tiling.padding
     height, width, C = picture_HWC.shape
-    beyond = (edge - TILE) * d
-    slab = picture_HWC.new_zeros(n * TILE * d + beyond, columns * TILE * d + beyond, C)
+    slab = picture_HWC.new_zeros((n * TILE + EDGE - TILE) * d, (columns * TILE + EDGE - TILE) * d, C)
     top = part.top * TILE * d + phase - padding[0]  # the slab's first row in the picture
     first, last = max(0, top), min(height, top + len(slab))
     wide = min(width, slab.shape[1] - padding[1])
     if first < last:
         slab[first - top : last - top, padding[1] : padding[1] + wide] = picture_HWC[first:last, :wide]
     row = slab.stride(0)
-    shape, strides = (edge, edge, n, d, columns, C), (d * row, d * C, TILE * d * row, C, TILE * d * C, 1)
-    return slab.as_strided(shape, strides).reshape(edge * edge, -1)
+    shape, strides = (EDGE, EDGE, n, d, columns, C), (d * row, d * C, TILE * d * row, C, TILE * d * C, 1)
+    return slab.as_strided(shape, strides).reshape(N_PRODUCTS, -1)
 
 
 def passes(tiling: Tiling, n_pictures: int, cached: int, least_tiles: int) -> list[list[Part]]:

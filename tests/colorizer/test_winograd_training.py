@@ -121,6 +121,24 @@ def test_frozen_weights_and_inputs_get_no_gradient():
     assert x.grad is not None
 
 
+@pytest.mark.parametrize("shape", [(1, 128, 7, 9), (2, 128, 1, 5), (3, 128, 1, 1)])
+def test_sides_of_one(shape):
+    """One picture, one row, one pixel: their memory has steps that mean nothing, in the gradient others than in y."""
+    torch.manual_seed(0)
+    conv, x = ConvReLU(128, 128, 3, padding=1), torch.randn(shape)
+    exact = nn.Conv2d(128, 128, 3, padding=1).double()
+    exact.load_state_dict(conv.state_dict())
+    x_ours, x_exact = x.clone().requires_grad_(), x.double().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = conv(x_ours)
+    above = torch.randn(shape, dtype=torch.bfloat16)[None][0]
+    odd = above.as_strided(shape, [step if n > 1 else 977 for n, step in zip(shape, above.stride(), strict=True)])
+    y.backward(odd)
+    (exact(x_exact) * (y.detach() > 0)).backward(above.double())
+    assert relative(x_ours.grad, x_exact.grad) < 0.03
+    assert relative(conv.weight.grad, exact.weight.grad) < 0.03
+
+
 def test_it_is_taken_only_where_it_is_faster(monkeypatch):
     """bf16 and gradients on a CPU without matrix units, enough channels, stride 1, a compiler."""
     x = torch.randn(1, 128, 8, 8)
