@@ -129,11 +129,11 @@ def save_checkpoint(
     """Write weights and their story; `small` quantises.  Returns the file's SHA-256.  Never half-written.
 
     `name` is the network's (by default the model's with `truehue-` before it); `companions` are networks that
-    trained along and are kept for further training.
+    trained along and are kept for further training, but not in a file made `small` for colouring.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     tensors = quantise(state) if small else state
-    for companion, network in (companions or {}).items():
+    for companion, network in ({} if small else companions or {}).items():
         for key, value in network.state_dict().items():
             tensors[f"{_COMPANION}{companion}.{key}"] = value.detach().cpu().contiguous()
     # safetensors has signed 64-bit integers; the bit pattern is what counts.

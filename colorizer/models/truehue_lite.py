@@ -45,7 +45,8 @@ class _SamePadConv(nn.Conv2d):
         total = kernel - stride if stride > 1 else kernel - 1
         before = total // 2
         padded = F.pad(x, (before, total - before, before, total - before))
-        if self.groups > 1 and x.device.type == "cpu" and torch.is_grad_enabled() and self.weight.requires_grad:
+        learns = torch.is_grad_enabled() and (self.weight.requires_grad or padded.requires_grad)
+        if self.groups > 1 and x.device.type == "cpu" and learns:
             # The library's gradients of a 5 x 5 or strided depthwise convolution are 3 to 11 times slower in
             # bfloat16 than in fp32 on a CPU, and they were a third of a training step.
             with torch.autocast("cpu", enabled=False):

@@ -31,7 +31,8 @@ def model() -> Zhang2016:
 def save(path: Path, model: Zhang2016, *, small: bool = False) -> str:
     hashes = [0, 1, (1 << 64) - 1, 1 << 63]
     story = {"arguments": {"width": 0.125}, "recipe": {"k": 5}, "results": {"auc_raw": 0.9}}
-    return save_checkpoint(path, model, **story, seen_phashes=hashes, small=small)
+    companions = {"discriminator": torch.nn.Linear(2, 1)}
+    return save_checkpoint(path, model, **story, seen_phashes=hashes, small=small, companions=companions)
 
 
 def test_a_checkpoint_comes_back_whole(model: Zhang2016, tmp_path: Path) -> None:
@@ -53,6 +54,8 @@ def test_small_weights_are_a_quarter_and_colour_nearly_the_same(model: Zhang2016
     small = load_model("zhang2016", tmp_path / "s.safetensors")
     difference = (small.predict_ab(L) - no_grad_eval(model).predict_ab(L)).abs().mean()
     assert 0 < float(difference) < 1.0
+    kept = [set(read_checkpoint(tmp_path / f"{name}.safetensors").companions) for name in ("m", "s")]
+    assert kept == [{"discriminator.weight", "discriminator.bias"}, set()], "what trains along is no use for colouring"
 
 
 def test_foreign_and_broken_files_are_refused_with_one_line(model: Zhang2016, tmp_path: Path) -> None:
