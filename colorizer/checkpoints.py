@@ -280,6 +280,7 @@ def load_checkpoint(name: str, weights: Path | str | None = None) -> tuple[Color
         raise CheckpointError(f"{path}: does not fit {name}: {' '.join(str(error).split())[:300]}") from None
     model.name = checkpoint.name
     model.working_px = checkpoint.recipe.get("working_px") or model.working_px
+    model.saturation = checkpoint.recipe.get("shown_saturation") or model.saturation
     no_grad_eval(model)
     return model, checkpoint
 

@@ -87,3 +87,16 @@ def rebalancing_weights(prior_Q: Tensor, *, lam: float = PAPER_LAMBDA) -> Tensor
     mixed = (1.0 - lam) * prior_Q + lam * uniform
     weights = torch.where(mixed > 0, 1.0 / mixed.clamp_min(1e-300), torch.zeros_like(mixed))
     return (weights / (prior_Q * weights).sum()).float()
+
+
+def unweighting(weights_Q: Tensor, *, share: float) -> Tensor:
+    """What to add to each logit, (Q,), to take `share` (0 to 1) of a rebalanced training back.
+
+    Trained with weights w, a network predicts w times the distribution, up to a constant; a share of 1 gives the
+    distribution itself (the adjustment of Menon et al. 2021, "Long-tail learning via logit adjustment", the other way
+    round).  Rare colours still count as much while it learns, and what is likely to be grey is grey when it colours.
+    Bins that never occur (weight 0) are left as they are.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"unweighting: expected a share in [0, 1], got {share}")
+    return torch.where(weights_Q > 0, -share * weights_Q.clamp_min(1e-30).log(), torch.zeros_like(weights_Q))

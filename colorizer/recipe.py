@@ -35,6 +35,8 @@ class Recipe:
     temperature: float = 0.38
     saturation: float = 1.0
     working_px: int = 0  # short side that the trained network is given; 0: its model's own
+    shown_saturation: float = 0.0  # what the trained network's colours are multiplied by; 0: its model's own
+    unweighting: float = 0.0  # share of the rebalancing that the trained network takes back (colorizer/rebalancing.py)
     optimizer: str = "adam"
     learning_rate: float = 3e-5
     encoder_learning_rate: float = 0.0  # 0: the same as learning_rate

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from colorizer.models import MODELS
-from colorizer.objectives import OBJECTIVES, objective_of
+from colorizer.objectives import OBJECTIVES, Classification, objective_of
 from colorizer.recipe import Recipe, RecipeError
+from colorizer.render import MAX_SATURATION
 
 _FOLDER = "recipes"
 
@@ -106,6 +107,13 @@ def _check_together(recipe: Recipe, path: Path) -> None:
             raise RecipeError(f"{path}: {key}: expected at least 1, got {getattr(recipe, key)}")
     if not 0.0 <= recipe.holdout_share < 1.0:
         raise RecipeError(f"{path}: holdout_share: expected a share below 1, got {recipe.holdout_share}")
+    if not 0.0 <= recipe.unweighting <= 1.0:
+        raise RecipeError(f"{path}: unweighting: expected a share in [0, 1], got {recipe.unweighting}")
+    if recipe.unweighting and not issubclass(objective_of(recipe), Classification):
+        raise RecipeError(f"{path}: unweighting: nothing to take back, {recipe.model} learns without rebalancing")
+    if not 0.0 <= recipe.shown_saturation <= MAX_SATURATION:
+        told = f"expected 0 (its model's own) to {MAX_SATURATION:g}, got {recipe.shown_saturation}"
+        raise RecipeError(f"{path}: shown_saturation: {told}")
     if recipe.batch % recipe.accumulate:
         raise RecipeError(f"{path}: batch: expected a multiple of accumulate ({recipe.accumulate}), got {recipe.batch}")
     if recipe.schedule == "steps" and not recipe.milestones:

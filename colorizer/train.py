@@ -341,6 +341,7 @@ class Run:
             "seconds": round(self.seconds), "photos_seen": self.recipe.steps * self.recipe.batch,
             "n_photos": len(photographs.training), "changes": self.history, **self.results,
         }  # fmt: skip
+        self.objective.finish(self.ema)
         save_checkpoint(
             path,
             self.ema,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from colorizer.ab_bins import bin_centres
+from colorizer.ab_bins import N_BINS, bin_centres
 from colorizer.decoding import PAPER_TEMPERATURE, annealed_mean
 from colorizer.winograd_training import ConvReLU
 
@@ -103,6 +103,12 @@ class ClassifyingColorizer(Colorizer):
     @abstractmethod
     def forward(self, L_B1HW: Tensor) -> Tensor:
         """L in [0, 100] with sides that are multiples of `multiple` -> logits (B, 313, H/4, W/4)."""
+
+    @torch.no_grad()
+    def shift_logits(self, by_Q: Tensor) -> None:
+        """Add to every logit of each bin, (Q,), for good: in the bias of the last layer."""
+        (last,) = (m for m in self.modules() if isinstance(m, nn.Conv2d) and m.out_channels == N_BINS)
+        torch.as_tensor(last.bias).add_(by_Q.to(last.weight))
 
     def decode(self, logits_BQHW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Logits to ab at their own size, (B, 2, h, w) in CIE units: the annealed mean."""

@@ -71,6 +71,9 @@ class Objective(ABC):
         repeats it.  The forward pass runs under the loop's autocast; losses belong in fp32.
         """
 
+    def finish(self, model: Colorizer) -> None:  # noqa: B027 - most networks are done when training is
+        """Make of the network that training ends with the one that is saved; validation has seen the former."""
+
     @abstractmethod
     def validate(self, model: Colorizer, rgb_B3HW: Tensor) -> dict[str, float]:
         """Sums over the images of a held-out batch, by `metrics`."""

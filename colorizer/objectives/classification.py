@@ -13,7 +13,7 @@ from colorizer.losses import non_grey_mask, rebalanced_cross_entropy
 from colorizer.metrics import auc_raw
 from colorizer.models import MODELS, ClassifyingColorizer, Colorizer
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of, subsampled
-from colorizer.rebalancing import load_prior, rebalancing_weights
+from colorizer.rebalancing import load_prior, rebalancing_weights, unweighting
 from colorizer.recipe import Recipe
 
 
@@ -51,6 +51,11 @@ class Classification(Objective):
         own = self.recipe.encoder_learning_rate
         factor = own / self.recipe.learning_rate if own else 1.0
         return [{"params": rest}] + ([{"params": encoder, "lr_factor": factor}] if encoder else [])
+
+    def finish(self, model: Colorizer) -> None:
+        """Take the recipe's share of the rebalancing back."""
+        if self.recipe.unweighting and isinstance(model, ClassifyingColorizer):
+            model.shift_logits(unweighting(self.weights_Q, share=self.recipe.unweighting))
 
     def loss(self, phase: str, networks: Mapping[str, nn.Module], rgb_B3HW: Tensor, draw: torch.Generator) -> Loss:
         """Summed over pixels and divided by the batch size, as the released solver has it."""
