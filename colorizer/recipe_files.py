@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from colorizer.models import MODELS
+from colorizer.models.base import MAX_SATURATION
 from colorizer.objectives import OBJECTIVES, Classification, objective_of
 from colorizer.recipe import Recipe, RecipeError
-from colorizer.render import MAX_SATURATION
 
 _FOLDER = "recipes"
 

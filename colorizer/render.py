@@ -17,12 +17,11 @@ from torch import Tensor
 
 from colorizer.hints import Hint, HintedColorizer
 from colorizer.lab import lab_to_rgb_unclipped, lightness_of_levels, rgb_to_lab
-from colorizer.models.base import Colorizer
+from colorizer.models.base import MAX_SATURATION, Colorizer
 from colorizer.photos import open_photo
 
 PUBLISHED_PX = 256  # the released PyTorch pipeline squashes every photograph to this square
 _BAND_PIXELS = 1_000_000  # rows are converted in bands of about this many pixels, so memory stays bounded
-MAX_SATURATION = 4.0
 _GAMUT_SLACK = 0.5 / 255  # less than half a level outside is rounding, not clipping
 _LONGEST_SQUARES = 8  # a panorama is not allowed to blow the long side up beyond so many squares
 

@@ -12,8 +12,8 @@ from typing import Any
 from colorizer.arguments import at_least
 from colorizer.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from colorizer.models import ClassifyingColorizer
+from colorizer.models.base import MAX_SATURATION
 from colorizer.rebalancing import load_prior, rebalancing_weights, unweighting
-from colorizer.render import MAX_SATURATION
 
 
 def unweight(weights: Path, model_name: str, *, share: float, saturation: float, small: bool, out: Path) -> str:

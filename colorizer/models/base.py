@@ -14,6 +14,7 @@ from colorizer.ab_bins import N_BINS, bin_centres
 from colorizer.decoding import PAPER_TEMPERATURE, annealed_mean
 from colorizer.winograd_training import ConvReLU
 
+MAX_SATURATION = 4.0
 _PICTURES_TOGETHER = 10  # of a batch, in a block that is never kept
 
 
