@@ -1,7 +1,9 @@
 """How often each colour occurs, and the weights that make rare colours count (Zhang et al. 2016, section 2.2)."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,6 +89,12 @@ def rebalancing_weights(prior_Q: Tensor, *, lam: float = PAPER_LAMBDA) -> Tensor
     mixed = (1.0 - lam) * prior_Q + lam * uniform
     weights = torch.where(mixed > 0, 1.0 / mixed.clamp_min(1e-300), torch.zeros_like(mixed))
     return (weights / (prior_Q * weights).sum()).float()
+
+
+def weights_of(recipe: Mapping[str, Any]) -> Tensor:
+    """The weights, (Q,) float32, that a network was trained with whose recipe this is."""
+    prior = recipe.get("prior")
+    return rebalancing_weights(load_prior(Path(prior) if prior else None), lam=recipe.get("lam", PAPER_LAMBDA))
 
 
 def unweighting(weights_Q: Tensor, *, share: float) -> Tensor:

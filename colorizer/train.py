@@ -21,16 +21,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from colorizer import allocator
+from colorizer.ab_bins import N_BINS
 from colorizer.checkpoints import load_checkpoint, own_name, read_checkpoint, save_checkpoint
 from colorizer.data import Crops, ResumableBatches
 from colorizer.distributed import World, joined
 from colorizer.mixing import Mixture
-from colorizer.models import MODELS, Colorizer
+from colorizer.models import MODELS, ClassifyingColorizer, Colorizer
 from colorizer.models.base import count_parameters
 from colorizer.motifs import Search
 from colorizer.objectives import Objective, objective_of
 from colorizer.objectives.base import MODEL
 from colorizer.optimizers import optimizers_of, update_ema
+from colorizer.rebalancing import unweighting, weights_of
 from colorizer.recipe import Recipe, RecipeError, learning_rate_factor
 from colorizer.samples import save_samples
 from colorizer.stopping import StopAsked
@@ -49,18 +51,22 @@ def start_from(model: Colorizer, init: str) -> list[int]:
     path = Path(init)
     if path.suffix == ".safetensors" and path.is_file():
         saved = read_checkpoint(path)
-        state, seen = saved.state, saved.seen_phashes
+        state = saved.state
     else:
         name = type(model).name if path.suffix else init
-        source, checkpoint = load_checkpoint(name, init if path.suffix else None)
-        state, seen = source.state_dict(), checkpoint.seen_phashes
+        source, saved = load_checkpoint(name, init if path.suffix else None)
+        state = source.state_dict()
     own = model.state_dict()
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     n_copied = sum(own[k].numel() for k in fitting)
     if n_copied < 0.5 * sum(v.numel() for v in own.values()):
         raise RecipeError(f"--init {init}: fits {type(model).name} in {n_copied} numbers only; expected its own kind")
     model.load_state_dict(own | fitting)
-    return [h % (1 << 64) for h in seen.tolist()]
+    share = saved.recipe.get("unweighting", 0.0)
+    if share and isinstance(model, ClassifyingColorizer) and any(v.shape == (N_BINS,) for v in fitting.values()):
+        # It goes on learning under weights, so it begins with what it had under weights.
+        model.shift_logits(-unweighting(weights_of(saved.recipe), share=share))
+    return [h % (1 << 64) for h in saved.seen_phashes.tolist()]
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from colorizer.arguments import at_least
 from colorizer.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from colorizer.models import ClassifyingColorizer
 from colorizer.models.base import MAX_SATURATION
-from colorizer.rebalancing import load_prior, rebalancing_weights, unweighting
+from colorizer.rebalancing import unweighting, weights_of
 
 
 def unweight(weights: Path, model_name: str, *, share: float, saturation: float, small: bool, out: Path) -> str:
@@ -23,8 +23,7 @@ def unweight(weights: Path, model_name: str, *, share: float, saturation: float,
         raise CheckpointError(f"{weights}: expected a network of ours that classifies, got {checkpoint.name}")
     if before := checkpoint.recipe.get("unweighting"):
         raise CheckpointError(f"{weights}: has {before:g} of its rebalancing taken back already; take the file before")
-    prior_Q = load_prior(Path(checkpoint.recipe["prior"]) if checkpoint.recipe.get("prior") else None)
-    model.shift_logits(unweighting(rebalancing_weights(prior_Q, lam=checkpoint.recipe["lam"]), share=share))
+    model.shift_logits(unweighting(weights_of(checkpoint.recipe), share=share))
     change: dict[str, Any] = {"unweighting": share, "shown_saturation": saturation, "of": checkpoint.sha256}
     return save_checkpoint(
         out, model, arguments=checkpoint.arguments, recipe=checkpoint.recipe | {k: change[k] for k in list(change)[:2]},

@@ -1,5 +1,6 @@
 """Taking the rebalancing back: the true distribution from a rebalanced one, in training and afterwards."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from colorizer.models.base import no_grad_eval
 from colorizer.rebalancing import load_prior, rebalancing_weights, unweighting
 from colorizer.recipe import Recipe, RecipeError
 from colorizer.recipe_files import read_recipe
-from colorizer.train import train
+from colorizer.render import predict_ab
+from colorizer.train import start_from, train
 from tools import unweight
+from tools.unweighting_sweep import DECODINGS, FORMER, Decoding, decoded
 
 TINY = Recipe(
     model="zhang2016", arguments={"width": 0.0625}, steps=2, batch=4, crop_px=32, validate_every=2, checkpoint_every=2,
@@ -76,6 +79,11 @@ def test_a_run_takes_it_back_when_it_ends_and_so_does_the_tool(photo_folder: Pat
     assert load_checkpoint("zhang2016", plain)[0].saturation == 1.0
     assert read_checkpoint(later).results["changes"][-1]["of"] == read_checkpoint(plain).sha256
     assert torch.equal(read_checkpoint(later).seen_phashes, read_checkpoint(plain).seen_phashes)
+    for begun in (ended, later):  # a run that goes on from there begins where the plain one ended
+        fresh = MODELS["zhang2016"](width=0.0625)
+        start_from(fresh, str(begun))
+        for key, value in fresh.state_dict().items():
+            torch.testing.assert_close(value, states[0][key])
     with pytest.raises(CheckpointError, match=r"has 0\.5 of its rebalancing taken back already"):
         unweight.unweight(later, "zhang2016", share=0.5, saturation=1.0, small=False, out=tmp_path / "twice")
 
@@ -112,3 +120,21 @@ def test_recipes_that_cannot_be_are_refused(name: str, key: str, value: float, m
     """By their key."""
     with pytest.raises(RecipeError, match=message):
         read_recipe(name, {key: value})
+
+
+def test_the_sweep_decodes_as_the_network_then_colours() -> None:
+    """Each row is what a network with that share taken back paints at that temperature and saturation."""
+    torch.manual_seed(0)
+    model = no_grad_eval(MODELS["truehue-lite"](decoder=(8, 8, 8)))
+    assert isinstance(model, ClassifyingColorizer)
+    torch.nn.init.normal_(model.head.weight)  # an untrained head knows no colours
+    lab, weights_Q = torch.rand(1, 3, 96, 64) * 60 + 20, rebalancing_weights(load_prior())
+    found = dict(decoded(model, lab, weights_Q))
+    assert set(found) == set(DECODINGS)
+    for way in (FORMER, Decoding(0.5, 0.6, 1.05)):
+        shifted = deepcopy(model)
+        shifted.shift_logits(unweighting(weights_Q, share=way.share))
+        shifted.temperature, shifted.saturation = way.temperature, way.saturation
+        wanted = predict_ab(shifted, lab[:, :1], working_px=64, bf16=True)
+        torch.testing.assert_close(found[way], wanted, atol=0.1, rtol=0)  # a bias of bfloat16 is rounded in the network
+    assert float((found[FORMER] - found[Decoding(0.5, 0.6, 1.05)]).abs().max()) > 1
