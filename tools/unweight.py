@@ -7,7 +7,6 @@ The weights stay, but for the bias of the last layer; the recipe in the file say
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from colorizer.arguments import at_least
 from colorizer.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
@@ -24,10 +23,11 @@ def unweight(weights: Path, model_name: str, *, share: float, saturation: float,
     if before := checkpoint.recipe.get("unweighting"):
         raise CheckpointError(f"{weights}: has {before:g} of its rebalancing taken back already; take the file before")
     model.shift_logits(unweighting(weights_of(checkpoint.recipe), share=share))
-    change: dict[str, Any] = {"unweighting": share, "shown_saturation": saturation, "of": checkpoint.sha256}
+    kept = {"unweighting": share, "shown_saturation": saturation}
+    changes = [*checkpoint.results.get("changes", []), kept | {"of": checkpoint.sha256}]
     return save_checkpoint(
-        out, model, arguments=checkpoint.arguments, recipe=checkpoint.recipe | {k: change[k] for k in list(change)[:2]},
-        results=checkpoint.results | {"changes": [*checkpoint.results.get("changes", []), change]},
+        out, model, arguments=checkpoint.arguments, recipe=checkpoint.recipe | kept,
+        results=checkpoint.results | {"changes": changes},
         seen_phashes=[h % (1 << 64) for h in checkpoint.seen_phashes.tolist()], small=small, name=checkpoint.name,
     )  # fmt: skip
 
