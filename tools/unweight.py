@@ -12,7 +12,7 @@ from colorizer.arguments import at_least
 from colorizer.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from colorizer.models import ClassifyingColorizer
 from colorizer.models.base import MAX_SATURATION
-from colorizer.rebalancing import unweighting, weights_of
+from colorizer.rebalancing import PriorError, unweighting, weights_of
 
 
 def unweight(weights: Path, model_name: str, *, share: float, saturation: float, small: bool, out: Path) -> str:
@@ -46,7 +46,7 @@ def main() -> int:
         digest = unweight(
             given.weights, given.model, share=given.share, saturation=given.saturation, small=given.small, out=given.out
         )
-    except CheckpointError as error:
+    except (CheckpointError, PriorError) as error:
         parser.error(str(error))
     print(f"{given.out}: {digest}")
     return 0

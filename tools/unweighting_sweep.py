@@ -24,7 +24,7 @@ from colorizer.checkpoints import CheckpointError, load_checkpoint
 from colorizer.metrics import auc_raw, auc_rebalanced_parts, colourfulness, psnr
 from colorizer.models import ClassifyingColorizer
 from colorizer.photos import PhotoError
-from colorizer.rebalancing import count_colours, unweighting, weights_of
+from colorizer.rebalancing import PriorError, count_colours, unweighting, weights_of
 from colorizer.render import from_lab, working_size
 from colorizer.squares import Squares, read_squares
 from tools.experiments import Scores, compared
@@ -143,7 +143,7 @@ def main() -> int:
         for path in given.val:
             squares = read_squares([path], size_px=given.size, limit=given.limit)
             lines += table(Path(path).name, *judge(model, squares, weights_Q))
-    except (CheckpointError, PhotoError) as error:
+    except (CheckpointError, PhotoError, PriorError) as error:
         parser.error(str(error))
     text = "\n".join(lines).replace("{sha}", checkpoint.sha256[:8])
     given.out.parent.mkdir(parents=True, exist_ok=True)

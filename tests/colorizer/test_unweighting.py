@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from colorizer.ab_bins import N_BINS
-from colorizer.checkpoints import CheckpointError, load_checkpoint, read_checkpoint
+from colorizer.checkpoints import CheckpointError, load_checkpoint, read_checkpoint, save_checkpoint
 from colorizer.models import MODELS, ClassifyingColorizer
 from colorizer.models.base import no_grad_eval
 from colorizer.rebalancing import load_prior, rebalancing_weights, unweighting
@@ -92,20 +92,19 @@ def test_the_tool_says_what_it_cannot_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line and status 2."""
-    words = [
-        "unweight",
-        "--weights",
-        str(tmp_path / "none.safetensors"),
-        "--share",
-        "0.5",
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    monkeypatch.setattr("sys.argv", words)
-    with pytest.raises(SystemExit) as ended:
-        unweight.main()
-    assert ended.value.code == 2
-    assert "no such weights file" in capsys.readouterr().err
+    model, out = MODELS["zhang2016"](width=0.0625), tmp_path / "out.safetensors"
+    recipe = {"prior": str(tmp_path / "gone.npy")}
+    save_checkpoint(
+        tmp_path / "prior.safetensors", model, arguments={"width": 0.0625}, recipe=recipe, results={}, seen_phashes=[]
+    )
+    for name, told in (("none", "no such weights file"), ("prior", "gone.npy: expected a .npy file")):
+        words = ["unweight", "--model", "zhang2016", "--weights", str(tmp_path / f"{name}.safetensors")]
+        monkeypatch.setattr("sys.argv", [*words, "--share", "0.5", "--out", str(out)])
+        with pytest.raises(SystemExit) as ended:
+            unweight.main()
+        assert ended.value.code == 2
+        assert told in capsys.readouterr().err
+        assert not out.exists()
 
 
 @pytest.mark.parametrize(
