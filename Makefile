@@ -13,7 +13,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/out/pycache
 # The unit tier: no second program, no socket (tests/conftest.py refuses both), no browser, no database server, no torch,
 # no clock, nothing slow.
 UNIT := tests/study tests/analysis
-UNIT_ONLY := not outside and not chromium and not firefox and not postgresql and not nginx and not redis and not r and not alone and not slow
+UNIT_ONLY := not outside and not chromium and not firefox and not postgresql and not nginx and not redis and not alone and not slow
 # The same order and generators each time; make flakes takes others.
 SAME := --randomly-seed=1
 RUNS ?= 100

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -97,3 +98,14 @@ def test_no_large_file_is_tracked() -> None:
     sizes = {name: (ROOT / name).stat().st_size for name in listed.split("\0") if name and (ROOT / name).is_file()}
     assert sum(sizes.values()) < 20e6
     assert max(sizes.values(), default=0) < 9e6
+
+
+def test_ci_installs_every_program_that_tests_need() -> None:
+    """What a marker of pyproject.toml says a test needs, .ci/run installs: a fresh machine has none of it."""
+    markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    needed = {
+        name for line in markers for found in re.findall(r"apt-get install ([^)]*)", line) for name in found.split()
+    }
+    installed = set((ROOT / ".ci/run").read_text().replace("(", " ").replace(")", " ").split())
+    assert {"chromium", "nginx", "postgresql"} <= needed
+    assert needed <= installed
