@@ -5,7 +5,8 @@ test's name and pytest-randomly's seed: `make test` is the same each time, a fai
 its seed. Servers in processes of their own draw as ever. An assertion must hold for every draw all the same.
 
 A test marked `chromium`, `firefox`, `postgresql`, `redis`, `nginx` or `compiler` needs that program. Where it is
-missing, a person gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be installed.
+missing, a person gets a skip that says which line installs it; under CI=1 it is a failure, because there it should be
+installed.
 """
 
 import gc
