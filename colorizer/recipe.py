@@ -19,7 +19,7 @@ class Recipe:
     arguments: dict[str, Any] = field(default_factory=dict)
     objective: str = ""  # empty: the model's own
     objective_arguments: dict[str, Any] = field(default_factory=dict)
-    start: str = "scratch"  # or "imagenet" for a model with a pretrained encoder
+    start: str = "scratch"  # or "imagenet" for a model with a pretrained encoder; "weights": only with --init
     steps: int = 1000
     batch: int = 32  # over all processes and micro-batches together
     accumulate: int = 1  # micro-batches per step and process

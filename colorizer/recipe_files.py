@@ -59,7 +59,7 @@ def read_recipe(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
     for key, allowed in {
         "optimizer": ("adam", "adamw", "rmsprop"),
         "schedule": ("constant", "cosine", "steps"),
-        "start": ("scratch", "imagenet"),
+        "start": ("scratch", "imagenet", "weights"),
         "objective": ("", *OBJECTIVES),
     }.items():
         if table.get(key, allowed[0]) not in allowed:

@@ -8,7 +8,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +29,7 @@ from colorizer.mixing import Mixture
 from colorizer.models import MODELS, ClassifyingColorizer, Colorizer
 from colorizer.models.base import count_parameters
 from colorizer.motifs import Search
-from colorizer.objectives import Objective, objective_of
+from colorizer.objectives import OBJECTIVES, Classification, Objective, objective_of
 from colorizer.objectives.base import MODEL
 from colorizer.optimizers import optimizers_of, update_ema
 from colorizer.rebalancing import unweighting, weights_of
@@ -42,7 +42,7 @@ from colorizer.winograd_training import Conv2d
 _VALIDATION_BATCH = 32
 
 
-def start_from(model: Colorizer, init: str) -> list[int]:
+def start_from(model: Colorizer, init: str, recipe: Recipe) -> list[int]:
     """Copy the weights of a trained or published network wherever name and shape agree (L2-ft starts from full).
 
     `init` is a model's or a published name, or a weights file.  Returns the pHashes of the photographs which that
@@ -62,11 +62,19 @@ def start_from(model: Colorizer, init: str) -> list[int]:
     if n_copied < 0.5 * sum(v.numel() for v in own.values()):
         raise RecipeError(f"--init {init}: fits {type(model).name} in {n_copied} numbers only; expected its own kind")
     model.load_state_dict(own | fitting)
-    share = saved.recipe.get("unweighting", 0.0)
-    if share and isinstance(model, ClassifyingColorizer) and any(v.shape == (N_BINS,) for v in fitting.values()):
-        # It goes on learning under weights, so it begins with what it had under weights.
-        model.shift_logits(-unweighting(weights_of(saved.recipe), share=share))
+    is_copied = any(v.shape == (N_BINS,) for v in fitting.values())
+    if is_copied and saved.recipe and isinstance(model, ClassifyingColorizer):
+        # It begins with what it will learn: logits under weights or without, whichever the other ones were.
+        was, becomes = (_objective_of(r) for r in (saved.recipe, asdict(recipe)))
+        share = 0.0 if issubclass(becomes, Classification) else 1.0
+        had = saved.recipe.get("unweighting", 0.0) if issubclass(was, Classification) else 1.0
+        weights_Q = weights_of(saved.recipe if issubclass(was, Classification) else asdict(recipe))
+        model.shift_logits(unweighting(weights_Q, share=share) - unweighting(weights_Q, share=had))
     return [h % (1 << 64) for h in saved.seen_phashes.tolist()]
+
+
+def _objective_of(recipe: Mapping[str, Any]) -> type[Objective]:
+    return OBJECTIVES[str(recipe.get("objective") or MODELS[recipe["model"]].objective)]
 
 
 @torch.no_grad()
@@ -157,8 +165,10 @@ class Run:
             if not hasattr(model, "start_from_imagenet"):
                 raise RecipeError(f'start: {recipe.model} has no encoder with ImageNet weights; use start = "scratch"')
             model.start_from_imagenet()  # type: ignore[operator]
+        if recipe.start == "weights" and not init and not self.resume:
+            raise RecipeError(f"start: the recipe goes on from trained weights; add --init {recipe.model} or a file")
         if init:
-            self.seen = start_from(model, init)
+            self.seen = start_from(model, init, recipe)
         ema.load_state_dict(model.state_dict())
         for network in (model, ema):
             network.temperature, network.saturation = recipe.temperature, recipe.saturation

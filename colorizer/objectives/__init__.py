@@ -4,6 +4,7 @@ from colorizer.models import MODELS
 from colorizer.objectives.adversarial import Adversarial
 from colorizer.objectives.base import Loss, Objective
 from colorizer.objectives.classification import Classification
+from colorizer.objectives.commitment import MaskedPrediction
 from colorizer.objectives.hints import HintedRegression
 from colorizer.objectives.judged import Judged
 from colorizer.objectives.perceptual import Perceptual
@@ -15,6 +16,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "perceptual": Perceptual,
     "judged": Judged,
     "regression": Regression,
+    "masked": MaskedPrediction,
     "hints": HintedRegression,
     "adversarial": Adversarial,
 }
@@ -25,4 +27,4 @@ def objective_of(recipe: Recipe) -> type[Objective]:
     return OBJECTIVES[recipe.objective or MODELS[recipe.model].objective]
 
 
-__all__ = ["OBJECTIVES", "Classification", "Loss", "Objective", "objective_of"]
+__all__ = ["OBJECTIVES", "Classification", "Loss", "MaskedPrediction", "Objective", "objective_of"]
