@@ -56,16 +56,21 @@ class _Whole(nn.Module):
         self.colours: Tensor
 
     def forward(self, given: Tensor) -> Tensor:
-        out = self.model(given)
+        if isinstance(self.model, ClassifyingColorizer):
+            out = self.model.small_ab(given, self._decoded)
+        else:
+            out = self.model(given)
         if isinstance(self.model, Siggraph17):
             return torch.as_tensor(out[0])
-        if isinstance(self.model, ClassifyingColorizer):
-            # A convolution is the einsum of the annealed mean; softmax over T is what `annealed_mean` takes.
-            out = F.conv2d(torch.softmax(out / self.temperature, dim=1), self.colours)
         stride = int(getattr(self.model, "stride", 1))
         if stride > 1:
             out = F.interpolate(out, scale_factor=float(stride), mode="bilinear", align_corners=False)
         return torch.as_tensor(out) * self.model.saturation
+
+    def _decoded(self, logits_BQHW: Tensor) -> Tensor:
+        # A convolution is the einsum of the annealed mean; softmax over T is what `annealed_mean` takes.
+        assert self.temperature is not None
+        return F.conv2d(torch.softmax(logits_BQHW / self.temperature, dim=1), self.colours)
 
 
 def export_onnx(model: Colorizer, path: Path, *, temperature: float | None = None) -> OnnxStory:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from colorizer import colorize, load_model
+from colorizer.models.truehue_lite import TruehueLite, Unsettled
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs" / "figures"
@@ -42,11 +43,13 @@ def draw_coverage(path: Path) -> None:
 
 
 def draw_temperatures(path: Path) -> None:
-    """One sample photograph, grey, at five temperatures, and as it was."""
+    """One sample photograph, grey, at five temperatures with nothing settled, and as it was."""
     photo = Image.open(ROOT / "samples/photos/bridge-1.jpg").convert("RGB")
     side = min(photo.size)
     photo = photo.crop((0, 0, side, side)).resize((256, 256), Image.Resampling.LANCZOS)
-    model = load_model("truehue-lite")
+    settling = load_model("truehue-lite")
+    assert isinstance(settling, TruehueLite)
+    model = Unsettled(settling)  # T is seen best where no neighbour has a say
     tiles = [("grey", photo.convert("L").convert("RGB"))]
     tiles += [(f"T = {t:g}", colorize(photo, model=model, temperature=t)) for t in TEMPERATURES]
     tiles.append(("its own colours", photo))

@@ -3,7 +3,7 @@
     python tools/screenshots.py [--stimuli DIR] [--out docs/screenshots]
 
 Starts the demonstration's server in a temporary instance, takes a session in Debian's Chromium at the size of a laptop
-and at the size of a phone, and writes small PNG files: docs/screenshots/<screen>-<size>.png, and trial.png, one trial
+and at the size of a phone, and writes small WebP files: docs/screenshots/<screen>-<size>.webp, and trial.webp, a trial
 as a strip of its moments: of those met, the one with the strongest colours. Pages without a photograph keep 24 greys.
 """
 
@@ -31,6 +31,7 @@ from study.simulate.chromium import launch
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 BUDGET_BYTES = 1_500_000
+QUALITY = 88  # of WebP, where a photograph is on the screen
 N_TRIES = 4
 
 
@@ -76,9 +77,11 @@ class Album:
         """Write one picture; without a photograph 24 greys are enough."""
         picture = Image.open(io.BytesIO(png)).convert("RGB")
         self.kept[name] = picture
-        if not has_photograph:
-            picture = picture.quantize(24, dither=Image.Dither.NONE)
-        picture.save(self.folder / f"{name}-{self.size}.png", optimize=True)
+        target = self.folder / f"{name}-{self.size}.webp"
+        if has_photograph:
+            picture.save(target, quality=QUALITY, method=6)
+        else:
+            picture.quantize(24, dither=Image.Dither.NONE).convert("RGB").save(target, lossless=True, method=6)
 
 
 def take_session(page: Page, url: str, album: Album) -> None:
@@ -184,7 +187,7 @@ def compose_strip(album: Album, out: Path) -> None:
     strip = Image.new("RGB", (3 * crops[0].width + 2 * gap, crops[0].height), (255, 255, 255))
     for number, crop in enumerate(crops):
         strip.paste(crop, (number * (crop.width + gap), 0))
-    strip.save(out, optimize=True)
+    strip.save(out, quality=QUALITY, method=6)
 
 
 def with_retry(act: Callable[[], None]) -> None:
@@ -215,8 +218,13 @@ def take_all(folder: Path, stimuli: Path) -> None:
 
             with_retry(visit)
             if size == "desktop":
-                compose_strip(album, folder / "trial.png")
+                compose_strip(album, folder / "trial.webp")
         browser.close()
+
+
+def own_pictures(folder: Path) -> list[Path]:
+    """What this command wrote there: the console's pages and the strip are other commands'."""
+    return [p for p in folder.glob("*.webp") if not p.name.startswith("console-") and p.name != "strip.webp"]
 
 
 def main() -> None:
@@ -231,11 +239,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="truehue-album-") as name:
         take_all(Path(name), args.stimuli)
         args.out.mkdir(parents=True, exist_ok=True)
-        for old in args.out.glob("*.png"):
+        for old in own_pictures(args.out):
             old.unlink()
         for picture in sorted(Path(name).iterdir()):
             shutil.move(picture, args.out / picture.name)
-    pictures = list(args.out.glob("*.png"))  # the console's are another command's, with a budget of their own
+    pictures = own_pictures(args.out)
     n_bytes = sum(path.stat().st_size for path in pictures)
     print(f"{len(pictures)} pictures, {n_bytes / 1000:.0f} KB, in {args.out}")
     if n_bytes > BUDGET_BYTES:

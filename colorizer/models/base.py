@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Literal, Self
 
 import torch
@@ -117,12 +118,16 @@ class ClassifyingColorizer(Colorizer):
         T = self.temperature if temperature is None else temperature
         return annealed_mean(logits_BQHW, temperature=T, colours_Q2=colours)
 
+    def small_ab(self, L_B1HW: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+        """Colours at the size of the logits, (B, 2, H/4, W/4); `decode` makes ab of logits of any size."""
+        return decode(self(L_B1HW))
+
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Annealed mean of the predicted distribution times `saturation`, upsampled (bilinear) to the size of L."""
         check_lightness(L_B1HW, self.name)
         height, width = L_B1HW.shape[-2:]
         padded = pad_to_multiple(L_B1HW, self.multiple)
-        ab = self.decode(self(padded), temperature=temperature) * self.saturation
+        ab = self.small_ab(padded, partial(self.decode, temperature=temperature)) * self.saturation
         ab = F.interpolate(ab, size=padded.shape[-2:], mode="bilinear", align_corners=False)
         return ab[..., :height, :width]
 

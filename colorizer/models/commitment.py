@@ -7,8 +7,8 @@ same coat, sky or wall gets the same colour, and that colour is one that photogr
 true colours of some cells and asks for the others (masked prediction: Chang et al. 2022, "MaskGIT"; colours given at a
 few points: Zhang et al. 2017).
 
-The mean chroma of the picture is told as well: by it the network knows a pale photograph from a colourful one, and grey,
-the likeliest colour nearly everywhere, does not win for that alone.
+The mean chroma of the picture is told as well: by it the network knows a pale photograph from a colourful one, and
+grey, the likeliest colour nearly everywhere, does not win for that alone.
 
 Shape suffixes: B batch, h and w the height and width over 8, Q the 313 bins.
 """
@@ -137,11 +137,21 @@ def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
+def mean_colour(logits_BQhw: Tensor, *, temperature: float) -> Tensor:
+    """The annealed mean in float32, (B, 2, h, w) in CIE units, in operators that every backend reads."""
+    share_BQhw = torch.softmax(logits_BQhw.float() / temperature, dim=1)
+    return _averaged(share_BQhw, bin_centres().T)
+
+
 def expected_chroma(logits_BQhw: Tensor) -> Tensor:
     """Mean chroma that a picture with these distributions has on average, (B,) in CIE units.
 
     The mean of the chroma, not the chroma of the mean colour: red or green is no grey.
     """
     share_BQhw = torch.softmax(logits_BQhw.float(), dim=1)
-    chroma_Q = bin_centres().to(logits_BQhw.device).norm(dim=1)
-    return F.conv2d(share_BQhw, chroma_Q[None, :, None, None]).mean((1, 2, 3))
+    return _averaged(share_BQhw, bin_centres().norm(dim=1)[None]).mean((1, 2, 3))
+
+
+def _averaged(share_BQhw: Tensor, values_NQ: Tensor) -> Tensor:
+    with torch.autocast(share_BQhw.device.type, enabled=False):
+        return F.conv2d(share_BQhw, values_NQ[:, :, None, None].to(share_BQhw))

@@ -6,7 +6,7 @@ distribution over the 313 bins of Zhang et al. 2016 at a quarter of the size.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -16,10 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorizer.ab_bins import N_BINS
-from colorizer.decoding import annealed_mean
 from colorizer.lab import lightness_to_grey
 from colorizer.models.base import ClassifyingColorizer, init_he
-from colorizer.models.commitment import ROUNDS, Commitment, Given, Told, expected_chroma, nothing_given, settled_after
+from colorizer.models.commitment import (
+    ROUNDS,
+    Commitment,
+    Given,
+    Told,
+    expected_chroma,
+    mean_colour,
+    nothing_given,
+    settled_after,
+)
 from colorizer.winograd_training import Conv2d
 
 # (expansion, channels, repeats, stride, kernel) of EfficientNet-B0/lite0's seven stages (Tan and Le 2019, table 1).
@@ -201,7 +209,8 @@ class TruehueLite(ClassifyingColorizer):
     working_px = 192  # at 128 grass turns blue, at 256 patches appear; docs/log.md has the numbers
     temperature, saturation = 0.6, 0.8  # clear hues, raw AuC well above gray's, .88 of the originals' colourfulness
     decision_temperature = 0.5  # of the annealed mean that settles a cell; docs/decisions/0026-commitment.md
-    boldness = 1.2  # told chroma over the expected one: means of what is left open are paler than photographs
+    boldness = 1.1  # told chroma over the expected one: then colours are as strong as photographs'
+    detail = 1.25  # of the fine structure of colours that nothing was settled for: the settled ones are soft
 
     def __init__(
         self,
@@ -265,16 +274,32 @@ class TruehueLite(ClassifyingColorizer):
         A network that settles takes what is `given` already and returns two: logits of the cells, (B, 313, H/8, W/8),
         and of the picture.
         """
-        # The encoder knows photographs as sRGB values, so L goes in as the grey of that lightness.
-        grey_B3HW = (lightness_to_grey(L_B1HW) - self.mean) / self.std
-        taps = self.encoder(grey_B3HW.contiguous(memory_format=torch.channels_last))
-        if self.commitment is None:
+        if self.commitment is not None and given is None:
+            return self.settle(L_B1HW)[0]
+        taps = self._encoded(L_B1HW)
+        if self.commitment is None or given is None:
             x4, x8, x16, x32 = taps
             return self.head(self.up4(self.up8(self.up16(x32, x16), x8), x4))
-        if given is None:
-            return self._fine(*self._coarse(taps, self._settled(taps)), taps)
         x, told = self._coarse(taps, given)
-        return self._of_cells(x), self._fine(x, told, taps)
+        return self.commitment.head(x), self._fine(x, told, taps)
+
+    def small_ab(self, L_B1HW: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+        """Colours at a quarter of the size: those that were settled, with the detail of those that were not.
+
+        Cells are flat, and what follows them is as soft; colours that nothing was settled for are sharp but do not
+        agree over distances.  So the first ones stay, and `detail` of what is finer than 4 x 4 in the others is added.
+        """
+        if self.commitment is None:
+            return super().small_ab(L_B1HW, decode)
+        settled, free = (decode(logits).float() for logits in self.settle(L_B1HW))
+        coarse = F.interpolate(F.avg_pool2d(free, 4), scale_factor=4.0, mode="bilinear", align_corners=False)
+        return settled + self.detail * (free - coarse)
+
+    def _encoded(self, L_B1HW: Tensor) -> list[Tensor]:
+        # The encoder knows photographs as sRGB values, so L goes in as the grey of that lightness.
+        grey_B3HW = (lightness_to_grey(L_B1HW) - self.mean) / self.std
+        taps: list[Tensor] = self.encoder(grey_B3HW.contiguous(memory_format=torch.channels_last))
+        return taps
 
     def _coarse(self, taps: list[Tensor], given: Given) -> tuple[Tensor, Told]:
         assert self.commitment is not None
@@ -282,23 +307,41 @@ class TruehueLite(ClassifyingColorizer):
         told: Told = self.commitment(given)
         return self.up8(self.up16(x32, x16, told.at16), x8, told.at8), told
 
-    def _of_cells(self, x: Tensor) -> Tensor:
-        assert self.commitment is not None
-        return torch.as_tensor(self.commitment.head(x))
-
     def _fine(self, x: Tensor, told: Told, taps: list[Tensor]) -> Tensor:
         return torch.as_tensor(self.head(self.up4(x, taps[0], told.at4)))
 
-    def _settled(self, taps: list[Tensor]) -> Given:
-        """Every cell's colour, settled in rounds."""
+    def settle(self, L_B1HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the picture where every cell is settled, in rounds, and where none is but the chroma is told.
+
+        Both (B, 313, H/4, W/4).
+        """
+        assert self.commitment is not None, "this network has not learnt to settle"
+        taps = self._encoded(L_B1HW)
+        head = self.commitment.head
         given = nothing_given(taps[1].float())
-        chroma_B = expected_chroma(self._of_cells(self._coarse(taps, given)[0])) * self.boldness
+        chroma_B = expected_chroma(head(self._coarse(taps, given)[0])) * self.boldness
         given = given._replace(chroma_B2=torch.stack((chroma_B, torch.ones_like(chroma_B)), dim=1))
+        x, told = self._coarse(taps, given)
+        free = self._fine(x, told, taps)
         for round_ in range(len(ROUNDS)):
-            logits = self._of_cells(self._coarse(taps, given)[0]).float()
             mask = settled_after(round_, given.mask_B1hw)
-            found = annealed_mean(logits, temperature=self.decision_temperature)
+            found = mean_colour(head(x), temperature=self.decision_temperature)
             # What was settled before stays.
             ab = torch.where(given.mask_B1hw > 0, given.ab_B2hw, found) * mask
-            given = Given(ab, mask.expand_as(given.mask_B1hw), given.chroma_B2)
-        return given
+            given = given._replace(ab_B2hw=ab, mask_B1hw=mask.expand_as(given.mask_B1hw))
+            x, told = self._coarse(taps, given)
+        return self._fine(x, told, taps), free
+
+
+class Unsettled(ClassifyingColorizer):
+    """A network that settles colours, before it has settled any: its distributions at the told chroma."""
+
+    def __init__(self, model: TruehueLite) -> None:
+        super().__init__()
+        self.settling = model
+        self.name, self.multiple, self.working_px = model.name, model.multiple, model.working_px
+        self.temperature, self.saturation = model.temperature, model.saturation
+
+    def forward(self, L_B1HW: Tensor) -> Tensor:
+        """L in [0, 100] -> logits over the bins, (B, 313, H/4, W/4)."""
+        return self.settling.settle(L_B1HW)[1]

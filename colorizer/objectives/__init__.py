@@ -4,9 +4,9 @@ from colorizer.models import MODELS
 from colorizer.objectives.adversarial import Adversarial
 from colorizer.objectives.base import Loss, Objective
 from colorizer.objectives.classification import Classification
-from colorizer.objectives.commitment import MaskedPrediction
 from colorizer.objectives.hints import HintedRegression
 from colorizer.objectives.judged import Judged
+from colorizer.objectives.masked import MaskedPrediction
 from colorizer.objectives.perceptual import Perceptual
 from colorizer.objectives.regression import Regression
 from colorizer.recipe import Recipe

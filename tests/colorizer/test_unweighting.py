@@ -81,7 +81,7 @@ def test_a_run_takes_it_back_when_it_ends_and_so_does_the_tool(photo_folder: Pat
     assert torch.equal(read_checkpoint(later).seen_phashes, read_checkpoint(plain).seen_phashes)
     for begun in (ended, later):  # a run that goes on from there begins where the plain one ended
         fresh = MODELS["zhang2016"](width=0.0625)
-        start_from(fresh, str(begun))
+        start_from(fresh, str(begun), read_recipe("zhang2016-small"))
         for key, value in fresh.state_dict().items():
             torch.testing.assert_close(value, states[0][key])
     with pytest.raises(CheckpointError, match=r"has 0\.5 of its rebalancing taken back already"):
