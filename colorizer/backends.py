@@ -133,7 +133,7 @@ def cache_folder() -> Path:
 def _fingerprint(model: Colorizer, temperature: float | None) -> str:
     """Changes whenever the exported file would: weights, temperature, sizes, torch."""
     digest = hashlib.sha256(
-        f"{model.name}:{temperature}:{model.saturation}:{model.working_px}:{torch.__version__}".encode()
+        f"{model.name}:{temperature}:{model.saturation}:{model.working_px}:{model.knobs}:{torch.__version__}".encode()
     )
     for key, value in model.state_dict().items():
         digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())

@@ -35,6 +35,11 @@ class Colorizer(nn.Module, ABC):
     takes_hints: bool = False  # `predict_ab` has hint_ab and hint_mask
     keeps_activations: bool = True  # False: training recomputes them block by block, for memory
 
+    @property
+    def knobs(self) -> tuple[float, ...]:
+        """Further numbers that its colours depend on: a file made of it holds for these only."""
+        return ()
+
     @abstractmethod
     def predict_ab(self, L_B1HW: Tensor, *, temperature: float | None = None) -> Tensor:
         """Colours for these lightnesses, at the same height and width."""

@@ -241,6 +241,11 @@ class TruehueLite(ClassifyingColorizer):
         self.mean: Tensor
         self.std: Tensor
 
+    @property
+    def knobs(self) -> tuple[float, ...]:
+        """How colours are settled, if they are."""
+        return () if self.commitment is None else (self.decision_temperature, self.boldness, self.detail)
+
     def train(self, mode: bool = True) -> "TruehueLite":
         """Training mode; a network that settles keeps its BatchNorm statistics, for rounds share one set of them."""
         super().train(mode)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from colorizer.ab_bins import bin_centres, soft_encode
+from colorizer.backends import _fingerprint
 from colorizer.checkpoints import load_model, read_checkpoint, save_checkpoint
 from colorizer.models import MODELS
 from colorizer.models.base import no_grad_eval
@@ -239,6 +240,16 @@ def test_a_run_needs_weights_and_goes_from_weighted_to_plain_and_back(photo_fold
         saved = read_checkpoint(path).state["head.bias"]
         shift = unweighting(weights_Q, share=abs(owed)) * (1 if owed > 0 else -1)
         torch.testing.assert_close(model.state_dict()["head.bias"], saved + shift, atol=1e-4, rtol=1e-4)
+
+
+def test_an_exported_file_holds_for_one_way_to_settle() -> None:
+    """The cache of exported networks must not answer for another boldness."""
+    model = tiny()
+    before = _fingerprint(model, 0.6)
+    assert _fingerprint(model, 0.6) == before
+    model.boldness = 2.0
+    assert _fingerprint(model, 0.6) != before
+    assert tiny(settles=False).knobs == ()
 
 
 def test_the_sweep_uses_the_same_weights_in_several_ways() -> None:
