@@ -45,8 +45,8 @@ def test_the_server_tells_nothing_and_the_audit_would_notice(place):
     """Chance for the server as it is; a leak put in is found by at least one adversary. Always of the same draws."""
     # Of so few trials an honest server is called leaky about once in a hundred times: plans are balanced across
     # sessions, which a shuffle within sessions does not copy.  So other draws, after a change, may try again.  And the
-    # size that was put in had an AUC of .68 to .89 in other draws; what says that it is found is p. `make leaks` has 20,000
-    # trials.
+    # size that was put in had an AUC of .68 to .89 in other draws; what says that it is found is p. `make leaks` has
+    # 20,000 trials.
     for attempt in range(3):
         watched = watched_by(create_app(place.settings), place)
         assert n_recognised(watched) == 0
