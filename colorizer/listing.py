@@ -3,7 +3,7 @@
 import torch
 
 from colorizer.baselines import CONTROLS
-from colorizer.checkpoints import shipped_path, trained_path
+from colorizer.checkpoints import read_checkpoint, shipped_path, trained_path
 from colorizer.models import MODELS
 from colorizer.models.base import count_parameters
 from colorizer.recipe_files import read_recipe, shipped_recipes, small_recipe
@@ -22,8 +22,10 @@ def list_models() -> str:
     lines = ["colorizers (train RECIPE, or give --weights)"]
     for name, made in MODELS.items():
         recipe = read_recipe(small_recipe(name))
+        shipped = shipped_path(name)
+        arguments = {} if shipped is None else read_checkpoint(shipped).arguments
         with torch.device("meta"):
-            size = count_parameters(made()) / 1e6
+            size = count_parameters(made(**arguments)) / 1e6
         told = (made.__doc__ or "").splitlines()[0]
         how = f"recipe {recipe.name}" + (f", {recipe.minutes:g} min" if recipe.minutes else "")
         lines.append(f"  {name:<15} {size:6.2f} M  {_weights_of(name):<34} {how:<34} {told}")

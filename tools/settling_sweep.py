@@ -25,12 +25,12 @@ from colorizer.models.truehue_lite import TruehueLite, Unsettled
 from colorizer.motifs import find_motifs
 from colorizer.photos import PhotoError
 from colorizer.rebalancing import count_colours
-from colorizer.render import from_lab, predict_ab
+from colorizer.render import predict_ab
 from colorizer.squares import Squares, predictor, read_squares
 from tools.experiments import Scores, compared
+from tools.unweighting_sweep import LABELS, levels, measured_cells
 
 OUT = Path("docs/results/settling.md")
-_LABELS = {"auc_raw": ("AuC raw", ".4f"), "auc_rebalanced": ("AuC rebalanced", ".4f"), "psnr_db": ("PSNR, dB", ".2f")}
 _REPEATS = 3
 
 
@@ -83,7 +83,7 @@ def weigh(model: TruehueLite, squares: Squares, former: str) -> dict[Way, Found]
         rows, seen = [], []
         for i, lab in enumerate(tqdm(labs, desc=way.name, unit="photo")):
             ab = before(i, lab) if way.is_former else coloured(model, lab, way)
-            fake, true = _levels(lab[:, :1], ab), _levels(lab[:, :1], lab[:, 1:])
+            fake, true = levels(lab[:, :1], ab), levels(lab[:, :1], lab[:, 1:])
             area, mass = auc_rebalanced_parts(ab, lab[:, 1:], seen_Q)
             values = (auc_raw(ab, lab[:, 1:]), area, mass, psnr(fake, true), colourfulness(fake), colourfulness(true))
             rows.append([float(x[0]) for x in values])
@@ -98,24 +98,15 @@ def _fool_rate(original_NF: Floats, fake_NF: Floats, group_N: npt.NDArray[np.int
     return float(np.mean([j.fake_N > 0 for j in judged]))
 
 
-def _levels(L_11HW: Tensor, ab_12HW: Tensor) -> Tensor:
-    return torch.from_numpy(from_lab(L_11HW, ab_12HW).rgb_HW3).permute(2, 0, 1)[None].float() / 255.0
-
-
 def table(name: str, found: dict[Way, Found]) -> list[str]:
     """The lines for one set of photographs."""
     base = found[FORMER].scores
-    heads = ("", *(label for label, _ in _LABELS.values()), "colourfulness / original's", "machine fool rate")
+    heads = ("", *(label for label, _ in LABELS.values()), "colourfulness / original's", "machine fool rate")
     lines = [f"## {len(base.auc_raw)} photographs of {name}", "", "| " + " | ".join(heads) + " |"]
     lines.append("|" + "---|" * len(heads))
     for way, own in found.items():
         measured = compared(own.scores, base)
-        cells = [way.name]
-        for metric, (_, form) in _LABELS.items():
-            difference, low, high = (f"{x:+{form}}" for x in measured[metric]["difference"])
-            told = "" if way == FORMER else f" ({difference} [{low}, {high}])"
-            cells.append(f"{measured[metric]['mean']:{form}}{told}")
-        cells += [f"{measured['colourfulness_ratio']['mean']:.2f}", f"{own.fool_rate:.3f}"]
+        cells = [way.name, *measured_cells(measured, is_base=way == FORMER), f"{own.fool_rate:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 

@@ -20,6 +20,8 @@ def unweight(weights: Path, model_name: str, *, share: float, saturation: float,
     model, checkpoint = load_checkpoint(model_name, weights)
     if not isinstance(model, ClassifyingColorizer) or not checkpoint.recipe:
         raise CheckpointError(f"{weights}: expected a network of ours that classifies, got {checkpoint.name}")
+    if checkpoint.recipe.get("objective") == "masked":
+        raise CheckpointError(f"{weights}: learnt without rebalancing, so there is nothing to take back")
     if before := checkpoint.recipe.get("unweighting"):
         raise CheckpointError(f"{weights}: has {before:g} of its rebalancing taken back already; take the file before")
     model.shift_logits(unweighting(weights_of(checkpoint.recipe), share=share))

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from colorizer.squares import Squares, read_squares
 from tools.experiments import Scores, compared
 
 OUT = Path("docs/results/unweighting.md")
-_LABELS = {"auc_raw": ("AuC raw", ".4f"), "auc_rebalanced": ("AuC rebalanced", ".4f"), "psnr_db": ("PSNR, dB", ".2f")}
+LABELS = {"auc_raw": ("AuC raw", ".4f"), "auc_rebalanced": ("AuC rebalanced", ".4f"), "psnr_db": ("PSNR, dB", ".2f")}
 _CHROMA = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -78,10 +79,10 @@ def judge(
     chroma: dict[str, list[Tensor]] = {name: [] for name in shown}
     for i in tqdm(range(len(squares)), desc="decoding", unit="photo"):
         lab = squares.lab(i)
-        true = _levels(lab[:, :1], lab[:, 1:])
+        true = levels(lab[:, :1], lab[:, 1:])
         chroma["originals"].append(_thinned(lab[:, 1:]))
         for way, ab in decoded(model, lab, weights_Q):
-            fake = _levels(lab[:, :1], ab)
+            fake = levels(lab[:, :1], ab)
             area, mass = auc_rebalanced_parts(ab, lab[:, 1:], seen_Q)
             values = (auc_raw(ab, lab[:, 1:]), area, mass, psnr(fake, true), colourfulness(fake), colourfulness(true))
             rows[way].append([float(x[0]) for x in values])
@@ -91,7 +92,8 @@ def judge(
     return {way: Scores(*np.array(found, dtype=np.float64).T) for way, found in rows.items()}, quantiles
 
 
-def _levels(L_11HW: Tensor, ab_12HW: Tensor) -> Tensor:
+def levels(L_11HW: Tensor, ab_12HW: Tensor) -> Tensor:
+    """What a screen shows of it, (1, 3, H, W) in [0, 1]."""
     return torch.from_numpy(from_lab(L_11HW, ab_12HW).rgb_HW3).permute(2, 0, 1)[None].float() / 255.0
 
 
@@ -100,20 +102,25 @@ def _thinned(ab_12HW: Tensor) -> Tensor:
     return F.avg_pool2d(ab_12HW, 8).norm(dim=1).flatten()
 
 
+def measured_cells(found: dict[str, Any], *, is_base: bool) -> list[str]:
+    """Each metric with its difference to the base, and the colourfulness, as cells of a row."""
+    cells = []
+    for metric, (_, form) in LABELS.items():
+        difference, low, high = (f"{x:+{form}}" for x in found[metric]["difference"])
+        cells.append(f"{found[metric]['mean']:{form}}" + ("" if is_base else f" ({difference} [{low}, {high}])"))
+    return [*cells, f"{found['colourfulness_ratio']['mean']:.2f}"]
+
+
 def table(name: str, scores: dict[Decoding, Scores], quantiles: dict[str, list[float]]) -> list[str]:
     """The lines for one set of photographs."""
     base = scores[FORMER]
     lines = [f"## {len(base.auc_raw)} photographs of {name}", ""]
-    heads = ("share", "T", "saturation", *(label for label, _ in _LABELS.values()), "colourfulness / original's")
+    heads = ("share", "T", "saturation", *(label for label, _ in LABELS.values()), "colourfulness / original's")
     lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for way, own in scores.items():
         found = compared(own, base)
         cells = [f"{way.share:g}", f"{way.temperature:g}", f"{way.saturation:g}"]
-        for metric, (_, form) in _LABELS.items():
-            difference, low, high = (f"{x:+{form}}" for x in found[metric]["difference"])
-            told = "" if way == FORMER else f" ({difference} [{low}, {high}])"
-            cells.append(f"{found[metric]['mean']:{form}}{told}")
-        cells.append(f"{found['colourfulness_ratio']['mean']:.2f}")
+        cells += measured_cells(found, is_base=way == FORMER)
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "Chroma of blocks of 8 × 8 pixels, CIE units:", ""]
     lines += ["| | " + " | ".join(f"{q:.0%}" for q in _CHROMA) + " |", "|---|" + "---|" * len(_CHROMA)]
@@ -137,8 +144,10 @@ def main() -> int:
     ]  # fmt: skip
     try:
         model, checkpoint = load_checkpoint("truehue-lite", given.weights)
-        if not isinstance(model, ClassifyingColorizer) or checkpoint.recipe.get("unweighting"):
-            raise CheckpointError(f"{given.weights}: has its rebalancing taken back already; take the file before")
+        if not isinstance(model, ClassifyingColorizer) or model.knobs or checkpoint.recipe.get("unweighting"):
+            raise CheckpointError(
+                f"{given.weights}: has its rebalancing taken back already, or learnt without; take a file before"
+            )
         weights_Q = weights_of(checkpoint.recipe)
         for path in given.val:
             squares = read_squares([path], size_px=given.size, limit=given.limit)

@@ -208,7 +208,7 @@ class TruehueLite(ClassifyingColorizer):
     multiple = 32
     working_px = 192  # at 128 grass turns blue, at 256 patches appear; docs/log.md has the numbers
     temperature, saturation = 0.6, 0.8  # clear hues, raw AuC well above gray's, .88 of the originals' colourfulness
-    decision_temperature = 0.5  # of the annealed mean that settles a cell; docs/decisions/0026-commitment.md
+    decision_temperature = 0.5  # of the annealed mean that settles a cell; docs/decisions/0026-settling.md
     boldness = 1.1  # told chroma over the expected one: then colours are as strong as photographs'
     detail = 1.25  # of the fine structure of colours that nothing was settled for: the settled ones are soft
 

@@ -21,7 +21,7 @@ from colorizer.models.truehue_lite import TruehueLite
 from colorizer.objectives.base import MODEL, Loss, Objective, lab_of, subsampled
 from colorizer.recipe import Recipe
 
-_NOISE = 5.0  # CIE units: the most that shown colours are off, for those settled in use are no photograph's
+_NOISE = 5.0  # CIE units: the largest standard deviation of shown colours; those settled in use are off, too
 _CHROMA_NOISE = 0.1  # of the told chroma, as a share
 _CHROMA_SHARE = 0.7  # of the pictures whose chroma is told
 _NONE_SHARE, _ALL_SHARE, _ROUND_SHARE = 0.15, 0.15, 0.4  # of pictures: no cell shown, every one, as after a round
@@ -36,12 +36,10 @@ class MaskedPrediction(Objective):
 
     @classmethod
     def refuse(cls, recipe: Recipe) -> None:
-        """Only a network that settles can learn so, and only with equal weights."""
+        """Only a network that settles can learn so."""
         super().refuse(recipe)
         if recipe.model != TruehueLite.name or not recipe.arguments.get("settles"):
             raise ValueError("objective: masked: expected the model truehue-lite with arguments = { settles = true }")
-        if recipe.unweighting:
-            raise ValueError(f"unweighting: expected 0, for nothing is weighted here, got {recipe.unweighting:g}")
 
     def loss(self, phase: str, networks: Mapping[str, nn.Module], rgb_B3HW: Tensor, draw: torch.Generator) -> Loss:
         """Both heads learn from the same shown cells."""

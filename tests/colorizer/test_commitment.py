@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colorizer.ab_bins import bin_centres, soft_encode
 from colorizer.backends import _fingerprint
-from colorizer.checkpoints import load_model, read_checkpoint, save_checkpoint
+from colorizer.checkpoints import CheckpointError, load_model, read_checkpoint, save_checkpoint, shipped_path
 from colorizer.models import MODELS
 from colorizer.models.base import no_grad_eval
 from colorizer.models.commitment import (
@@ -31,7 +31,7 @@ from colorizer.rebalancing import load_prior, rebalancing_weights, unweighting
 from colorizer.recipe import Recipe, RecipeError
 from colorizer.recipe_files import read_recipe
 from colorizer.train import start_from, train
-from tools import settling_sweep
+from tools import settling_sweep, unweight
 from tools.experiments import Scores
 from tools.settling_sweep import FORMER, Found, Way, coloured, table
 
@@ -289,3 +289,11 @@ def test_the_sweep_refuses_weights_that_do_not_settle(
     with pytest.raises(SystemExit):
         settling_sweep.main()
     assert "has not learnt to settle; take weights of truehue-lite-settled" in capsys.readouterr().err
+
+
+def test_what_was_never_weighted_is_not_unweighted(tmp_path: Path) -> None:
+    path = shipped_path("truehue-lite")
+    assert path is not None
+    with pytest.raises(CheckpointError, match="learnt without rebalancing"):
+        unweight.unweight(path, "truehue-lite", share=0.5, saturation=1.0, small=True, out=tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
